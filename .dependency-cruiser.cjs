@@ -1,0 +1,137 @@
+// Owns who may import whom. One row per folder of src/; every import that a row doesn't list is an error, and
+// type-only imports count like all others.
+
+// A `types` target may be reached by `import type` only; an `any` target by every import.
+const ERRORS = '^src/errors\\.ts$';
+const IDENTITY = '^src/identity\\.ts$';
+const CONNECTION = '^src/upstream/connection\\.ts$';
+const LEASE = '^src/pool/lease\\.ts$';
+
+/** @type {Record<string, { any?: string[], types?: string[] }>} */
+const table = {
+  wire: { any: [ERRORS] },
+  config: { any: [ERRORS] },
+  net: { any: [ERRORS], types: ['^src/wire/'] },
+  upstream: { any: ['^src/wire/', '^src/net/', ERRORS, IDENTITY] },
+  pool: { any: [ERRORS, IDENTITY], types: ['^src/upstream/'] },
+  limits: { any: [ERRORS, IDENTITY] },
+  ports: { any: [ERRORS] },
+  relay: { any: ['^src/wire/', '^src/net/', ERRORS], types: [CONNECTION, LEASE] },
+  downstream: {
+    any: ['^src/wire/', '^src/net/', '^src/relay/', '^src/limits/', ERRORS, IDENTITY],
+    types: [LEASE],
+  },
+  metrics: { types: ['^src/'] },
+  admin: { types: ['^src/'] },
+};
+
+const folders = Object.keys(table);
+
+const folderRules = folders.flatMap((folder) => {
+  const { any = [], types = [] } = table[folder];
+  const rules = [
+    {
+      name: `${folder}-imports`,
+      comment: `src/${folder} may import: ${[...any, ...types.map((path) => `${path} (types)`)].join(', ')}`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: { path: '^src/', pathNot: [`^src/${folder}/`, ...any, ...types] },
+    },
+  ];
+  if (types.length > 0) {
+    rules.push({
+      name: `${folder}-imports-types-only`,
+      comment: `src/${folder} may reach these by \`import type\` only: ${types.join(', ')}`,
+      severity: 'error',
+      from: { path: `^src/${folder}/` },
+      to: { path: types, pathNot: [`^src/${folder}/`, ...any], dependencyTypesNot: ['type-only'] },
+    });
+  }
+  return rules;
+});
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...folderRules,
+    {
+      name: 'leaves-import-nothing-of-ours',
+      comment: 'errors.ts, identity.ts, log.ts and version.ts are leaves.',
+      severity: 'error',
+      from: { path: '^src/(errors|identity|log|version)\\.ts$' },
+      to: { path: '^src/' },
+    },
+    {
+      name: 'loggers-are-passed-in',
+      comment: 'Only the top-level files import log.ts; everybody else reports events.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(app|events|main)\\.ts$' },
+      to: { path: '^src/log\\.ts$' },
+    },
+    {
+      name: 'nobody-imports-the-top',
+      comment: 'app.ts sees everything and is seen by main.ts alone; events.ts is a part of it.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/(app|main)\\.ts$' },
+      to: { path: '^src/(app|events|main|version)\\.ts$' },
+    },
+    {
+      name: 'every-module-has-a-row',
+      comment: 'A new folder or top-level file needs a row in this table first.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: `^src/((${folders.join('|')})/|(app|events|main|version|errors|identity|log)\\.ts$)` },
+      to: {},
+    },
+    {
+      name: 'wire-is-pure',
+      comment: 'wire/ turns bytes into facts: no sockets, files, clocks or processes.',
+      severity: 'error',
+      from: { path: '^src/wire/' },
+      to: { dependencyTypes: ['core'], pathNot: '^(node:)?(buffer|string_decoder)$' },
+    },
+    {
+      name: 'no-sockets-here',
+      comment: 'These never touch a socket; they are handed what they need.',
+      severity: 'error',
+      from: { path: '^src/(pool|metrics)/' },
+      to: { path: '^(node:)?(net|tls|dgram|dns|http|https)(/|$)', dependencyTypes: ['core'] },
+    },
+    {
+      name: 'src-stands-alone',
+      comment: 'The product never imports its tests, benchmarks or scripts.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { path: '^(test|bench|scripts|lab|deploy)/' },
+    },
+    {
+      name: 'no-dev-dependency-in-src',
+      comment: 'What ships is listed in dependencies.',
+      severity: 'error',
+      from: { path: '^src/' },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only'] },
+    },
+    {
+      name: 'no-cycles',
+      comment: 'A cycle of imports, type-only ones included, means that two files are one.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'no-unresolvable',
+      comment: 'Every import leads somewhere.',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'types', 'node', 'default'],
+    },
+  },
+};

@@ -1,0 +1,27 @@
+// Owns `npm run check`: runs every step even if an earlier one fails, so that one run shows everything.
+import { writeFileSync } from 'node:fs';
+import process from 'node:process';
+import { installNodePackages, run } from './install.mjs';
+
+process.chdir(new URL('..', import.meta.url).pathname);
+
+const steps = ['types', 'lint', 'format', 'imports', 'test:unit'];
+
+function main() {
+  const installed = installNodePackages();
+  if (installed !== 0) return installed;
+
+  const failed = steps.filter((step) => {
+    console.log(`\n> check: ${step}`);
+    return run('npm', ['run', '--silent', step]) !== 0;
+  });
+
+  // The CI script counts these beside the failed tests.
+  const reportFile = process.env.CHECK_REPORT_FILE;
+  if (reportFile !== undefined) writeFileSync(reportFile, JSON.stringify({ steps, failed }));
+
+  console.log(failed.length === 0 ? '\ncheck: all steps passed' : `\ncheck failed: ${failed.join(', ')}`);
+  return failed.length === 0 ? 0 : 1;
+}
+
+process.exitCode = main();

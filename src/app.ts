@@ -1,0 +1,200 @@
+/** Owns the putting together of everything; the only file that sees all of it. */
+
+import { readFile } from 'node:fs/promises';
+import { performance } from 'node:perf_hooks';
+
+import { openAdminServer } from './admin/server.js';
+import type { AdminServer } from './admin/server.js';
+import type { Config } from './config/config.js';
+import { SessionRegistry } from './downstream/session-registry.js';
+import type { SessionLogin } from './downstream/session.js';
+import { eventsFor } from './events.js';
+import type { Logger } from './log.js';
+import { ProxyMetrics } from './metrics/proxy-metrics.js';
+import { openListener } from './net/listener.js';
+import type { Listener } from './net/listener.js';
+import { NetworkList } from './net/networks.js';
+import { Authenticator } from './pool/authenticator.js';
+import { ConnectionPools } from './pool/connection-pools.js';
+import { CredentialCache } from './pool/credential-cache.js';
+import { Upstream } from './upstream/connect.js';
+import { dial } from './upstream/dial.js';
+import type { DialOptions, TlsFiles } from './upstream/dial.js';
+import { HealthCheck, probeWith } from './upstream/health-check.js';
+import { resetConnection } from './upstream/reset.js';
+import { KNOWN_VERBS } from './wire/verbs.js';
+
+const READINESS_INTERVAL_MS = 10_000;
+
+/** `draining` from the first signal on. */
+export type AppState = 'running' | 'draining';
+
+export interface AppOptions {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly version: string;
+  readonly revision: string;
+}
+
+/** A running proxy. */
+export interface App {
+  /** In the order of LISTEN. */
+  readonly listeners: readonly Listener[];
+  readonly admin: AdminServer;
+  /** Accepts nobody any more, lets sessions finish until DRAIN_TIMEOUT, then closes everything. Safe to call twice. */
+  drain(): Promise<void>;
+  /** Ends sessions and connections without waiting for them. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the proxy. It does not wait for the upstream: logins are refused until that is there.
+ *
+ * @throws Error if a listener can't be opened or a TLS file can't be read; nothing is left open then
+ */
+export async function startApp(options: AppOptions): Promise<App> {
+  const { config, logger } = options;
+  const now = (): number => performance.now();
+  const dialOptions = await dialOptionsOf(config);
+  const upstreamName = `${config.upstream.host}:${String(config.upstream.port)}`;
+  let state: AppState = 'running';
+
+  const metrics: ProxyMetrics = new ProxyMetrics({
+    upstream: upstreamName,
+    listeners: config.listeners.map(listenerLabel),
+    commands: KNOWN_VERBS,
+    limits: {
+      clients: config.client.maxConnections,
+      upstreamConnections: config.pool.maxConnections,
+      waiters: config.pool.acquireMaxWaiting,
+    },
+    mailboxCacheTtlMs: config.pool.mailboxCacheTtlMs,
+    version: options.version,
+    revision: options.revision,
+    snapshots: {
+      sessions: () => sessions.countStates(),
+      pools: () => pools.snapshot,
+      authCacheEntries: () => cache.size,
+      state: () => state,
+    },
+  });
+  const health = new HealthCheck({
+    probe: probeWith(() => dial(dialOptions)),
+    intervalMs: READINESS_INTERVAL_MS,
+    onChange: (isReady, reason) => {
+      if (isReady) logger.info({ upstream: upstreamName }, 'upstream is ready');
+      else logger.warn({ upstream: upstreamName, reason }, 'upstream is not ready');
+    },
+  });
+  const events = eventsFor({ logger, metrics, health, upstreamName });
+  const upstream = new Upstream({
+    ...dialOptions,
+    loginTimeoutMs: config.upstream.loginTimeoutMs,
+    now,
+    events: events.upstream,
+    reportFault: events.onFault,
+  });
+  const poolUpstream = {
+    connect: upstream.connect.bind(upstream),
+    reset: resetConnection,
+  };
+  const pools = new ConnectionPools(config.pool, poolUpstream, events.pool, now);
+  const cache = new CredentialCache({
+    ttlMs: config.auth.cacheTtlMs,
+    failureTtlMs: config.auth.failureTtlMs,
+    max: config.auth.cacheMax,
+  });
+  const authenticator = new Authenticator({
+    upstreamName,
+    upstream: poolUpstream,
+    pools,
+    cache,
+    onLookup: events.onCredentialLookup,
+  });
+  const plaintextNetworks = new NetworkList(config.plaintextNetworks);
+  const sessions = new SessionRegistry({
+    maxSessions: config.client.maxConnections,
+    loginTimeoutMs: config.client.loginTimeoutMs,
+    inactivityTimeoutMs: config.client.inactivityTimeoutMs,
+    now,
+    reportFault: events.onFault,
+    serverId: () => upstream.serverId,
+    authenticate: async (credentials, signal): Promise<SessionLogin> => {
+      const login = await authenticator.authenticate(credentials, signal);
+      return { ...login, capabilities: login.capabilities.forClients };
+    },
+    acquire: (identity, credentials, signal) => authenticator.acquire(identity, credentials, signal),
+    isLoginAllowed: (address) => address === undefined || plaintextNetworks.has(address),
+    events: events.session,
+  });
+
+  const listeners: Listener[] = [];
+  const admin = await openAdminServer({
+    ...config.admin,
+    metrics: () => metrics.expose(),
+    readiness: () => (state === 'draining' ? { isReady: false, reason: 'draining' } : health.readiness),
+    onError: events.onFault,
+  });
+  try {
+    for (const address of config.listeners) {
+      const label = listenerLabel(address);
+      const listener = await openListener(address, {
+        onConnection: (socket) => {
+          sessions.accept(socket, label);
+        },
+        onError: (err) => {
+          logger.error({ err, listener: label }, 'a client could not be accepted');
+        },
+      });
+      listeners.push(listener);
+      logger.info({ listener: listener.address }, 'listening');
+    }
+  } catch (error) {
+    await Promise.all([admin.close(), ...listeners.map((listener) => listener.close())]);
+    throw error;
+  }
+  health.start();
+
+  const end = async (drainTimeoutMs: number): Promise<void> => {
+    state = 'draining';
+    health.stop();
+    const closing = listeners.map((listener) => listener.close());
+    await sessions.drain(drainTimeoutMs);
+    await pools.drain(config.pool.releaseTimeoutMs);
+    await Promise.all(closing);
+    await admin.close();
+  };
+  return {
+    listeners,
+    admin,
+    drain: () => end(config.drainTimeoutMs),
+    stop: () => end(0),
+  };
+}
+
+/** How a listener is written in LISTEN: the label of its metrics. */
+function listenerLabel(address: Config['listeners'][number]): string {
+  return address.kind === 'unix' ? `unix:${address.path}` : `imap://${address.host}:${String(address.port)}`;
+}
+
+async function dialOptionsOf(config: Config): Promise<DialOptions> {
+  const { host, port, tls, tlsVerify, tlsServername, connectTimeoutMs } = config.upstream;
+  const tlsFiles: TlsFiles = {
+    ...(await fileAs('ca', config.upstream.tlsCaFile)),
+    ...(await fileAs('cert', config.upstream.tlsCertFile)),
+    ...(await fileAs('key', config.upstream.tlsKeyFile)),
+  };
+  return {
+    host,
+    port,
+    tls,
+    tlsVerify,
+    ...(tlsServername === undefined ? {} : { tlsServername }),
+    tlsFiles,
+    timeoutMs: connectTimeoutMs,
+  };
+}
+
+async function fileAs(key: keyof TlsFiles, path: string | undefined): Promise<TlsFiles> {
+  return path === undefined ? {} : { [key]: await readFile(path) };
+}

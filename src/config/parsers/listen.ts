@@ -1,0 +1,96 @@
+/** Owns how the list of listeners is written in the environment. */
+import { BadValue } from '../bad-value.js';
+import { hostAndPort } from './host.js';
+import type { HostAndPort } from './host.js';
+
+/** Where to accept clients: a TCP address, or a Unix socket's path. */
+export type ListenAddress =
+  | ({ readonly kind: 'tcp' } & HostAndPort)
+  | {
+      readonly kind: 'unix';
+      readonly path: string;
+      /** Permission bits of the socket file; undefined leaves them to the umask. */
+      readonly mode?: number;
+      /** Group name or number that gets the socket file; undefined leaves it as it is. */
+      readonly group?: string;
+    };
+
+/** Linux has 108 bytes for the path and its final NUL, and cuts longer ones silently in some places. */
+const maxUnixPathBytes = 107;
+
+function refuseProxyHeader(query: URLSearchParams): void {
+  if (query.has('proxy')) throw new BadValue('PROXY headers (?proxy=) are not in this version');
+}
+
+function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
+  for (const key of new Set(query.keys())) {
+    if (!known.includes(key)) throw new BadValue(`it has an unknown option, ${JSON.stringify(key)}`);
+    if (query.getAll(key).length > 1) throw new BadValue(`it has the option ${key} more than once`);
+  }
+}
+
+function tcpAddress(rest: string, query: URLSearchParams): ListenAddress {
+  refuseUnknown(query, []);
+  return { kind: 'tcp', ...hostAndPort(rest.replace(/\/$/, '')) };
+}
+
+function unixAddress(path: string, query: URLSearchParams): ListenAddress {
+  refuseUnknown(query, ['mode', 'group']);
+  if (!path.startsWith('/') || path.endsWith('/')) {
+    throw new BadValue('a Unix socket needs an absolute path (unix:/run/imapbouncer/imap.sock)');
+  }
+  if (Buffer.byteLength(path) > maxUnixPathBytes) {
+    throw new BadValue(`the path of a Unix socket must have at most ${maxUnixPathBytes} bytes`);
+  }
+  const mode = query.get('mode');
+  if (mode !== null && !/^0?[0-7]{3}$/.test(mode)) {
+    throw new BadValue('the mode of a Unix socket must be three octal digits (mode=0660)');
+  }
+  const group = query.get('group');
+  if (group !== null && !/^[a-z0-9_][a-z0-9_.-]{0,31}$/i.test(group)) {
+    throw new BadValue('the group of a Unix socket must be the name or number of a group (group=www-data)');
+  }
+  return {
+    kind: 'unix',
+    path,
+    ...(mode === null ? {} : { mode: Number.parseInt(mode, 8) }),
+    ...(group === null ? {} : { group }),
+  };
+}
+
+function listenAddress(item: string): ListenAddress {
+  const [address = '', ...queryParts] = item.split('?');
+  const query = new URLSearchParams(queryParts.join('?'));
+
+  const match = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(address);
+  const rest = match?.groups?.['rest'] ?? '';
+  const scheme = match?.groups?.['scheme'];
+  if (scheme === 'imaps') throw new BadValue('imaps:// listeners are not in this version');
+  refuseProxyHeader(query);
+  if (scheme === 'imap' && rest.startsWith('//')) return tcpAddress(rest.slice(2), query);
+  if (scheme === 'unix') return unixAddress(rest.replace(/^\/\/(?=\/)/, ''), query);
+  throw new BadValue(
+    'each listener must be imap://host:port or unix:/path?mode=0660&group=www-data (commas between several)',
+  );
+}
+
+function identity(address: ListenAddress): string {
+  return address.kind === 'tcp' ? JSON.stringify([address.host, address.port]) : address.path;
+}
+
+/**
+ * Parses a comma-separated list of `imap://host:port` (port 0: any free port) and
+ * `unix:/path?mode=0660&group=www-data`.
+ *
+ * @returns at least one address
+ * @throws BadValue for anything else, for what this version can't do (`imaps://`, `?proxy=`), and for an address
+ * that is there twice
+ */
+export function listen(text: string): readonly ListenAddress[] {
+  const addresses = text.split(',').map((item) => listenAddress(item.trim()));
+  const fixed = addresses.filter((address) => address.kind === 'unix' || address.port !== 0);
+  if (new Set(fixed.map(identity)).size < fixed.length) {
+    throw new BadValue('each listener must be there only once');
+  }
+  return addresses;
+}

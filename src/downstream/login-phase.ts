@@ -1,0 +1,235 @@
+/** Owns the not-authenticated state of a session: its commands, up to credentials that were accepted (RFC 9051 §6.2). */
+
+import { asProxyError } from '../errors.js';
+import type { ProxyError } from '../errors.js';
+import { wipeCredentials } from '../identity.js';
+import type { Credentials } from '../identity.js';
+import type { FramedSocket } from '../net/framed-socket.js';
+import {
+  badReply,
+  byeReply,
+  capabilityReply,
+  idReply,
+  logoutReply,
+  refusalReply,
+} from '../relay/local-replies.js';
+import { ArgumentReader } from '../wire/argument-reader.js';
+import type { WholeCommand } from '../wire/argument-reader.js';
+import { readCommandHead, readTag } from '../wire/command-head.js';
+import { CommandCollector } from './command-collector.js';
+import { SASL_MECHANISMS, decodeBase64, passwordStep } from './sasl.js';
+import type { SaslExchange, SaslStep } from './sasl.js';
+
+/** How a session ended that never logged in. */
+export type LoginPhaseEnd = 'logout' | 'half_close' | 'vanished' | 'limit';
+
+export interface LoginPhaseOptions<A> {
+  readonly client: FramedSocket;
+  /** Whether a password may cross this connection (RFC 8314 §3, RFC 9051 §6.2.3 LOGINDISABLED). */
+  readonly isLoginAllowed: boolean;
+  /** Checks credentials; they stay the caller's. Throws ProxyError if they are not accepted. */
+  authenticate(credentials: Credentials): Promise<A>;
+  /** Credentials were accepted: the listener of the socket is for the next one to set, bytes may be waiting. */
+  onAuthenticated(tag: string, credentials: Credentials, accepted: A): void;
+  onLoginFailed(error: ProxyError): void;
+  onEnd(end: LoginPhaseEnd): void;
+}
+
+/** What the proxy itself can do, before any upstream was asked. */
+export function greetingCapabilities(isLoginAllowed: boolean): string[] {
+  const mechanisms = [...SASL_MECHANISMS.keys()].map((name) => `AUTH=${name}`);
+  return ['IMAP4rev1', 'ID', 'SASL-IR', 'LITERAL-', ...(isLoginAllowed ? mechanisms : ['LOGINDISABLED'])];
+}
+
+export class LoginPhase<A> {
+  readonly #options: LoginPhaseOptions<A>;
+  readonly #client: FramedSocket;
+  readonly #collector: CommandCollector;
+  /** A SASL exchange that waits for the client's next line. */
+  #exchange: { readonly tag: string; readonly take: SaslExchange } | undefined;
+  #isBusy = false;
+  #isOver = false;
+
+  constructor(options: LoginPhaseOptions<A>) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#collector = new CommandCollector(options.client.framer);
+  }
+
+  /** Whether credentials are being checked. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Greets, and takes the client's events over. */
+  start(): void {
+    const run = (): void => {
+      this.#run();
+    };
+    this.#client.listener = {
+      onInput: run,
+      onEnd: run,
+      onDrain: run,
+      onClose: () => {
+        this.#end('vanished');
+      },
+    };
+    const capabilities = greetingCapabilities(this.#options.isLoginAllowed).join(' ');
+    this.#client.write(`* OK [CAPABILITY ${capabilities}] ImapBouncer ready.\r\n`);
+    this.#client.resume();
+  }
+
+  #run(): void {
+    while (!this.#isBusy && !this.#isOver) {
+      const collected = this.#collector.next();
+      switch (collected.kind) {
+        case 'more':
+          this.#client.inputTaken();
+          if (this.#client.hasEnded) this.#end('half_close');
+          return;
+        case 'continue':
+          this.#client.write('+ OK\r\n');
+          break;
+        case 'refused':
+          this.#client.write(badReply(readTag(collected.line, 0, collected.line.length), collected.reason));
+          break;
+        case 'fatal':
+          this.#client.write(byeReply(collected.reason, 'TOOBIG'));
+          this.#end('limit');
+          break;
+        case 'command':
+          if (this.#exchange === undefined) this.#command(collected.command);
+          else this.#response(this.#exchange, collected.command);
+      }
+    }
+  }
+
+  #command(command: WholeCommand): void {
+    // The reader of heads wants the line's end, which whole commands don't have any more.
+    const line = Buffer.concat([
+      command.lines[0] ?? Buffer.alloc(0),
+      Buffer.from(command.lines.length > 1 ? ' ' : '\n'),
+    ]);
+    const head = readCommandHead(line, 0, line.length);
+    if (head === undefined) {
+      this.#client.write(badReply(readTag(line, 0, line.length), 'Command syntax: tag, space, command'));
+      return;
+    }
+    const { tag, row } = head;
+    const reader = new ArgumentReader(command, tag.length + 1 + row.verb.length);
+    switch (row.verb) {
+      case 'CAPABILITY':
+        this.#client.write(capabilityReply(tag, greetingCapabilities(this.#options.isLoginAllowed)));
+        break;
+      case 'NOOP':
+        this.#client.write(`${tag} OK NOOP completed.\r\n`);
+        break;
+      case 'ID':
+        this.#client.write(idReply(tag, { name: 'ImapBouncer' }));
+        break;
+      case 'LOGOUT':
+        this.#client.write(logoutReply(tag));
+        this.#end('logout');
+        break;
+      case 'LOGIN':
+        this.#login(tag, reader);
+        break;
+      case 'AUTHENTICATE':
+        this.#authenticate(tag, reader);
+        break;
+      default:
+        this.#client.write(badReply(tag, 'Not possible before login'));
+    }
+  }
+
+  #login(tag: string, reader: ArgumentReader): void {
+    if (this.#isPrivacyMissing(tag)) return;
+    const authenticationId = reader.space() ? reader.astring() : undefined;
+    const secret = authenticationId !== undefined && reader.space() ? reader.astring() : undefined;
+    if (authenticationId === undefined || secret === undefined || !reader.isAtEnd) {
+      this.#client.write(badReply(tag, 'LOGIN takes a user name and a password'));
+      return;
+    }
+    this.#step(tag, passwordStep({ authenticationId, authorizationId: Buffer.alloc(0), secret }));
+  }
+
+  #authenticate(tag: string, reader: ArgumentReader): void {
+    if (this.#isPrivacyMissing(tag)) return;
+    const name = reader.space() ? reader.astring()?.toString('latin1').toUpperCase() : undefined;
+    const hasInitial = name !== undefined && reader.space();
+    const initial = hasInitial ? reader.astring()?.toString('latin1') : undefined;
+    if (name === undefined || (hasInitial && initial === undefined) || !reader.isAtEnd) {
+      this.#client.write(badReply(tag, 'AUTHENTICATE takes a mechanism and perhaps an initial response'));
+      return;
+    }
+    const mechanism = SASL_MECHANISMS.get(name);
+    if (mechanism === undefined) {
+      this.#client.write(`${tag} NO [CANNOT] No such authentication mechanism here\r\n`);
+      return;
+    }
+    const exchange = { tag, take: mechanism.begin() };
+    if (initial === undefined)
+      this.#step(tag, { kind: 'challenge', text: mechanism.firstChallenge }, exchange);
+    else this.#take(exchange, initial);
+  }
+
+  /** The client's answer to a challenge; `*` cancels (RFC 9051 §6.2.2). */
+  #response(exchange: { tag: string; take: SaslExchange }, command: WholeCommand): void {
+    this.#exchange = undefined;
+    const text = command.lines[0]?.toString('latin1') ?? '';
+    if (text === '*' || command.literals.length > 0)
+      this.#client.write(badReply(exchange.tag, 'AUTHENTICATE cancelled'));
+    else this.#take(exchange, text);
+  }
+
+  #take(exchange: { tag: string; take: SaslExchange }, base64: string): void {
+    const response = decodeBase64(base64);
+    if (response === undefined) this.#client.write(badReply(exchange.tag, 'That is no base64'));
+    else this.#step(exchange.tag, exchange.take(response), exchange);
+  }
+
+  #step(tag: string, step: SaslStep, exchange?: { tag: string; take: SaslExchange }): void {
+    switch (step.kind) {
+      case 'challenge':
+        this.#exchange = exchange;
+        this.#client.write(`+ ${step.text}\r\n`);
+        break;
+      case 'malformed':
+        this.#client.write(badReply(tag, step.reason));
+        break;
+      case 'credentials':
+        this.#isBusy = true;
+        this.#check(tag, step.credentials);
+    }
+  }
+
+  #check(tag: string, credentials: Credentials): void {
+    this.#options.authenticate(credentials).then(
+      (accepted) => {
+        this.#isBusy = false;
+        this.#isOver = true;
+        this.#options.onAuthenticated(tag, credentials, accepted);
+      },
+      (error: unknown) => {
+        wipeCredentials(credentials);
+        const failure = asProxyError(error);
+        this.#options.onLoginFailed(failure);
+        this.#isBusy = false;
+        if (!this.#isOver) this.#client.write(refusalReply(tag, failure.refusal));
+        this.#run();
+      },
+    );
+  }
+
+  #isPrivacyMissing(tag: string): boolean {
+    if (this.#options.isLoginAllowed) return false;
+    this.#client.write(`${tag} NO [PRIVACYREQUIRED] Logins need TLS on this listener\r\n`);
+    return true;
+  }
+
+  #end(end: LoginPhaseEnd): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#options.onEnd(end);
+  }
+}

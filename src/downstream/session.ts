@@ -1,0 +1,228 @@
+/** Owns one session from accept to close: its phases, its timers, its secret, and the one line about its end. */
+
+import type { Socket } from 'node:net';
+
+import type { ProxyError } from '../errors.js';
+import { wipeCredentials } from '../identity.js';
+import type { Credentials, Identity } from '../identity.js';
+import { FramedSocket } from '../net/framed-socket.js';
+import type { FaultReporter } from '../net/framed-socket.js';
+import type { Lease } from '../pool/lease.js';
+import { byeReply } from '../relay/local-replies.js';
+import { Relay } from '../relay/relay.js';
+import type { RelayEnd } from '../relay/relay.js';
+import { LineFramer } from '../wire/line-framer.js';
+import type { VerbRow } from '../wire/verbs.js';
+import { LoginPhase } from './login-phase.js';
+import type { LoginPhaseEnd } from './login-phase.js';
+
+/** How long a client may keep the socket open after we have said everything. */
+const LINGER_MS = 5_000;
+
+export type SessionEnd = RelayEnd | LoginPhaseEnd | 'login_timeout';
+
+/** `login` until the credentials were accepted; `idle` between commands and in IDLE. */
+export type SessionState = 'login' | 'waiting' | 'active' | 'idle' | 'closing';
+
+/** What a login gave; the session owns the lease. */
+export interface SessionLogin {
+  readonly identity: Identity;
+  readonly capabilities: readonly string[];
+  readonly outcome: 'cached' | 'upstream';
+  readonly lease: Lease | undefined;
+}
+
+export interface SessionOptions {
+  readonly id: number;
+  readonly isLoginAllowed: boolean;
+  readonly loginTimeoutMs: number;
+  readonly inactivityTimeoutMs: number;
+  readonly now: () => number;
+  readonly reportFault: FaultReporter;
+  readonly serverId: () => Readonly<Record<string, string>>;
+  authenticate(credentials: Credentials, signal: AbortSignal): Promise<SessionLogin>;
+  acquire(identity: Identity, credentials: Credentials, signal: AbortSignal): Promise<Lease>;
+  readonly events: SessionEvents;
+}
+
+export interface SessionEvents {
+  onLogin(outcome: 'cached' | 'upstream', durationMs: number): void;
+  onLoginFailed(error: ProxyError): void;
+  onCommand(row: VerbRow): void;
+  /** The socket is gone. */
+  onClosed(summary: SessionSummary): void;
+}
+
+export interface SessionSummary {
+  readonly id: number;
+  readonly identity: Identity | undefined;
+  readonly end: SessionEnd;
+  readonly durationMs: number;
+  readonly commands: number;
+  readonly bytesReceived: number;
+  readonly bytesSent: number;
+}
+
+export class Session {
+  readonly #options: SessionOptions;
+  readonly #client: FramedSocket;
+  readonly #abort = new AbortController();
+  readonly #startedAt: number;
+  readonly #loginPhase: LoginPhase<SessionLogin>;
+  #loginTimer: NodeJS.Timeout | undefined;
+  #relay: Relay | undefined;
+  #identity: Identity | undefined;
+  #end: SessionEnd | undefined;
+  #isAcquiring = false;
+  #commands = 0;
+
+  /** Takes ownership of the accepted socket. */
+  constructor(socket: Socket, options: SessionOptions) {
+    this.#options = options;
+    this.#startedAt = options.now();
+    this.#client = new FramedSocket(socket, new LineFramer(), options.reportFault);
+    this.#loginPhase = new LoginPhase<SessionLogin>({
+      client: this.#client,
+      isLoginAllowed: options.isLoginAllowed,
+      authenticate: (credentials) => this.#authenticate(credentials),
+      onAuthenticated: (tag, credentials, login) => {
+        this.#authenticated(tag, credentials, login);
+      },
+      onLoginFailed: (error) => {
+        options.events.onLoginFailed(error);
+      },
+      onEnd: (end) => {
+        this.#finish(end);
+      },
+    });
+  }
+
+  start(): void {
+    this.#loginTimer = setTimeout(() => {
+      this.#loginTimedOut();
+    }, this.#options.loginTimeoutMs);
+    this.#loginPhase.start();
+  }
+
+  get state(): SessionState {
+    if (this.#end !== undefined) return 'closing';
+    if (this.#relay === undefined) return 'login';
+    if (this.#isAcquiring) return 'waiting';
+    return this.#relay.isIdle ? 'idle' : 'active';
+  }
+
+  /** Ends the session with BYE. Safe to call at any time. */
+  terminate(end: 'timeout' | 'drain', text: string): void {
+    if (this.#relay !== undefined) this.#relay.terminate(end, text);
+    else this.#sayBye(end, text);
+  }
+
+  async #authenticate(credentials: Credentials): Promise<SessionLogin> {
+    const startedAt = this.#options.now();
+    const login = await this.#options.authenticate(credentials, this.#abort.signal);
+    this.#options.events.onLogin(login.outcome, this.#options.now() - startedAt);
+    return login;
+  }
+
+  #authenticated(tag: string, credentials: Credentials, login: SessionLogin): void {
+    clearTimeout(this.#loginTimer);
+    if (this.#end !== undefined) {
+      // The client did not wait for the answer.
+      wipeCredentials(credentials);
+      login.lease?.release({});
+      return;
+    }
+    this.#identity = login.identity;
+    this.#client.write(`${tag} OK [CAPABILITY ${login.capabilities.join(' ')}] Logged in\r\n`);
+    this.#client.setIdleTimeout(this.#options.inactivityTimeoutMs, () => {
+      this.terminate('timeout', 'Autologout; idle for too long');
+    });
+    this.#startRelay(credentials, login);
+  }
+
+  #startRelay(credentials: Credentials, login: SessionLogin): void {
+    const wipeIfUnused = (): void => {
+      // A login may still be using them, for this session or for what was to become its lease.
+      if (!this.#isAcquiring) wipeCredentials(credentials);
+    };
+    this.#relay = new Relay({
+      client: this.#client,
+      lease: login.lease,
+      capabilities: login.capabilities,
+      serverId: this.#options.serverId(),
+      acquire: async () => {
+        this.#isAcquiring = true;
+        try {
+          return await this.#options.acquire(login.identity, credentials, this.#abort.signal);
+        } finally {
+          this.#isAcquiring = false;
+          if (this.#end !== undefined) wipeCredentials(credentials);
+        }
+      },
+      onCommand: (row) => {
+        this.#commands += 1;
+        this.#options.events.onCommand(row);
+      },
+      onFirstAnswer: wipeIfUnused,
+      onEnd: (end) => {
+        this.#finish(end);
+        wipeIfUnused();
+      },
+    });
+    this.#relay.start();
+  }
+
+  #loginTimedOut(): void {
+    // Credentials that are being checked have deadlines of their own, and a slow answer is better than none.
+    if (this.#loginPhase.isBusy) this.#loginTimer?.refresh();
+    else this.#sayBye('login_timeout', 'No login in time');
+  }
+
+  #sayBye(end: SessionEnd, text: string): void {
+    if (this.#end !== undefined) return;
+    this.#client.write(byeReply(text));
+    this.#finish(end);
+  }
+
+  /** Nothing more is said; what is written is still sent, and the client may take a moment to hang up. */
+  #finish(end: SessionEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    clearTimeout(this.#loginTimer);
+    this.#abort.abort(end);
+    if (this.#client.isDestroyed) {
+      this.#closed(end);
+      return;
+    }
+    const linger = setTimeout(() => {
+      this.#client.destroy();
+    }, LINGER_MS);
+    this.#client.setIdleTimeout(0, () => undefined);
+    this.#client.listener = {
+      onInput: () => {
+        this.#client.discardInput();
+      },
+      onEnd: () => undefined,
+      onDrain: () => undefined,
+      onClose: () => {
+        clearTimeout(linger);
+        this.#closed(end);
+      },
+    };
+    this.#client.discardInput();
+    this.#client.end();
+    this.#client.resume();
+  }
+
+  #closed(end: SessionEnd): void {
+    this.#options.events.onClosed({
+      id: this.#options.id,
+      identity: this.#identity,
+      end,
+      durationMs: this.#options.now() - this.#startedAt,
+      commands: this.#commands,
+      bytesReceived: this.#client.bytesReceived,
+      bytesSent: this.#client.bytesSent,
+    });
+  }
+}

@@ -1,0 +1,108 @@
+/** Owns what is told to the log and the metrics of each thing that happens; nothing here decides anything. */
+
+import type { RegistryEvents } from './downstream/session-registry.js';
+import type { ProxyError } from './errors.js';
+import type { Logger } from './log.js';
+import type { ProxyMetrics } from './metrics/proxy-metrics.js';
+import type { CredentialLookup } from './pool/authenticator.js';
+import type { PoolEvents } from './pool/pool-options.js';
+import type { UpstreamEvents } from './upstream/connect.js';
+import type { HealthCheck } from './upstream/health-check.js';
+
+export interface EventTargets {
+  readonly logger: Logger;
+  readonly metrics: ProxyMetrics;
+  readonly health: HealthCheck;
+  readonly upstreamName: string;
+}
+
+export interface AppEvents {
+  readonly session: RegistryEvents;
+  readonly pool: PoolEvents;
+  readonly upstream: UpstreamEvents;
+  readonly onCredentialLookup: (lookup: CredentialLookup) => void;
+  readonly onFault: (error: unknown) => void;
+}
+
+export function eventsFor({ logger, metrics, health, upstreamName }: EventTargets): AppEvents {
+  const onFault = (err: unknown): void => {
+    logger.error({ err }, 'a defect: one connection was closed for it');
+  };
+  return {
+    onFault,
+    session: {
+      onAccepted: (listener) => {
+        metrics.accepted(listener);
+      },
+      onRejected: (reason) => {
+        metrics.rejected(reason);
+      },
+      onLogin: (outcome, durationMs) => {
+        metrics.login(outcome, durationMs);
+      },
+      onLoginFailed: (error) => {
+        metrics.loginFailed(error);
+      },
+      onCommand: ({ verb }) => {
+        metrics.command(verb);
+      },
+      onClosed: ({ identity, durationMs, ...summary }) => {
+        metrics.sessionClosed(summary.bytesReceived, summary.bytesSent);
+        logger.info(
+          { ...summary, session: summary.id, user: identity?.name, durationMs: Math.round(durationMs) },
+          'session ended',
+        );
+      },
+    },
+    pool: {
+      onLeased: (isReuse, waitedMs) => {
+        metrics.leased(isReuse, waitedMs);
+      },
+      onLeaseEnded: (heldMs) => {
+        metrics.leaseEnded(heldMs);
+      },
+      onRejected: (error) => {
+        metrics.leaseRejected(error);
+      },
+      onReset: (outcome) => {
+        metrics.reset(outcome);
+      },
+      onFault,
+    },
+    upstream: {
+      onConnectStarted: () => {
+        metrics.connectStarted();
+      },
+      onOpened: (connection, durationMs) => {
+        metrics.opened(durationMs);
+        health.noteSuccess();
+        logger.debug({ connection: connection.id, port: connection.localPort }, 'upstream connection opened');
+      },
+      onConnectFailed: (error) => {
+        metrics.connectFailed(error);
+        noteFailure(health, error);
+        logger.warn(
+          { upstream: upstreamName, reason: error.code, detail: error.message },
+          'upstream connection failed',
+        );
+      },
+      onClosed: (connection, end, ageMs) => {
+        const { bytesReceived, bytesSent, id } = connection;
+        metrics.upstreamClosed(end, bytesReceived, bytesSent);
+        logger.info(
+          { connection: id, ...end, ageMs: Math.round(ageMs), bytesReceived, bytesSent },
+          'upstream connection ended',
+        );
+      },
+    },
+    onCredentialLookup: (lookup) => {
+      metrics.authLookup(lookup);
+    },
+  };
+}
+
+/** Wrong credentials and busy users say nothing about the server's health. */
+function noteFailure(health: HealthCheck, error: ProxyError): void {
+  if (error.code === 'credentials' || error.code === 'limit') health.noteSuccess();
+  else health.noteFailure(error.code);
+}

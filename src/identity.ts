@@ -1,0 +1,52 @@
+/** Owns the words identity and credentials: who an upstream connection acts as, and how that was proven. */
+
+/**
+ * What a client presented. All fields are raw bytes: a user name or password need not be UTF-8.
+ * The session that parsed it owns it and calls {@link wipeCredentials} when it is no longer needed.
+ */
+export interface Credentials {
+  /** The same bytes as a password and as a token are two different credentials. */
+  readonly kind: 'password' | 'token';
+  /** Authentication identity: whose secret it is (RFC 4616 §2 authcid). */
+  readonly authenticationId: Buffer;
+  /** Authorization identity: whom to act as; empty means the same (RFC 4616 §2 authzid). */
+  readonly authorizationId: Buffer;
+  readonly secret: Buffer;
+}
+
+/** Who an upstream connection acts as; decoded bytes, never lower-cased or trimmed. */
+export interface Identity {
+  /** Equal keys are equal identities: length-prefixed, so no two different ones share a key. */
+  readonly key: string;
+  /** The login name for the log: printable, quoted bytes escaped. Never a secret. */
+  readonly name: string;
+  readonly domain: string;
+}
+
+/**
+ * The identity that credentials claim at an upstream.
+ *
+ * @param upstream - the upstream's host:port as configured
+ */
+export function identityOf(upstream: string, credentials: Credentials): Identity {
+  const { authenticationId, authorizationId } = credentials;
+  const name = printable(authenticationId);
+  const key = [Buffer.from(upstream), authenticationId, authorizationId]
+    .map((field) => `${String(field.length)}:${field.toString('latin1')}`)
+    .join('');
+  return {
+    key,
+    name: authorizationId.length === 0 ? name : `${printable(authorizationId)} (by ${name})`,
+    domain: name.slice(name.lastIndexOf('@') + 1 || name.length),
+  };
+}
+
+/** Overwrites the secret. Safe to call twice. */
+export function wipeCredentials(credentials: Credentials): void {
+  credentials.secret.fill(0);
+}
+
+/** Names are attacker-chosen before the login: no control byte may reach a log line. */
+function printable(bytes: Buffer): string {
+  return bytes.toString('utf8').replace(/[\p{C}\ufffd"]/gu, '?');
+}

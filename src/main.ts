@@ -1,0 +1,68 @@
+#!/usr/bin/env node
+/** Owns the process: arguments, configuration, signals and exit codes. */
+
+import process from 'node:process';
+
+import { startApp } from './app.js';
+import { ConfigError } from './config/config-error.js';
+import { loadConfigFromProcess } from './config/process-env.js';
+import { createLogger } from './log.js';
+import type { Logger } from './log.js';
+import { VERSION, revision } from './version.js';
+
+/** sysexits.h EX_CONFIG: supervisors need not start us again before the configuration has changed. */
+const EXIT_CONFIG = 78;
+const EXIT_FAILURE = 1;
+
+async function main(): Promise<void> {
+  const config = loadConfigFromProcess();
+  const logger = createLogger(config.log);
+  watchForDefects(logger);
+  for (const name of config.unsupported) logger.warn({ name }, 'this variable has no effect in this version');
+  if (config.auth.cacheTtlMs === 0)
+    logger.warn({}, 'AUTH_CACHE_TTL is 0: every login goes upstream, so connections are hardly reused');
+  const app = await startApp({ config, logger, version: VERSION, revision });
+  logger.info({ version: VERSION, admin: app.admin.port }, 'ready for clients');
+  onSignals(logger, () => app.drain());
+}
+
+/** The first signal drains, the second one ends at once. */
+function onSignals(logger: Logger, drain: () => Promise<void>): void {
+  let isDraining = false;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (isDraining) {
+      logger.warn({ signal }, 'second signal: ending at once');
+      process.exit(EXIT_FAILURE);
+    }
+    isDraining = true;
+    logger.info({ signal }, 'draining');
+    drain().then(
+      () => {
+        logger.info({}, 'drained');
+        process.exit(0);
+      },
+      (err: unknown) => {
+        logger.error({ err }, 'draining failed');
+        process.exit(EXIT_FAILURE);
+      },
+    );
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}
+
+/** The last net: whatever a client provoked, the others' sessions go on. */
+function watchForDefects(logger: Logger): void {
+  process.on('uncaughtException', (err) => {
+    logger.error({ err }, 'a defect: an exception that nothing caught');
+  });
+  process.on('unhandledRejection', (err) => {
+    logger.error({ err }, 'a defect: a rejection that nothing handled');
+  });
+}
+
+main().catch((error: unknown) => {
+  const isConfig = error instanceof ConfigError;
+  process.stderr.write(`imapbouncer: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(isConfig ? EXIT_CONFIG : EXIT_FAILURE);
+});

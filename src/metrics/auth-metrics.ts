@@ -1,0 +1,34 @@
+/** Owns the metrics of the credential cache. */
+
+import type { MetricRegistry } from './registry.js';
+import type { Series } from './series.js';
+
+/** `refused`: the same wrong credential again, answered from memory. */
+export type AuthLookup = 'hit' | 'miss' | 'refused';
+
+export class AuthMetrics {
+  readonly #lookups: Series;
+  readonly #hits: Series;
+  readonly #failureHits: Series;
+
+  /** @param entries - how many credentials are known now */
+  constructor(registry: MetricRegistry, entries: () => number) {
+    this.#lookups = registry
+      .counter('auth_cache_lookups_total', 'Credentials that were looked up before a login.')
+      .with();
+    this.#hits = registry.counter('auth_cache_hits_total', 'Lookups that found a known credential.').with();
+    this.#failureHits = registry
+      .counter('auth_failure_cache_hits_total', 'Lookups that found a credential known to be wrong.')
+      .with();
+    const gauge = registry.gauge('auth_cache_entries', 'Known credentials.').with();
+    registry.beforeScrape(() => {
+      gauge.value = entries();
+    });
+  }
+
+  lookedUp(result: AuthLookup): void {
+    this.#lookups.add();
+    if (result === 'hit') this.#hits.add();
+    if (result === 'refused') this.#failureHits.add();
+  }
+}

@@ -1,0 +1,95 @@
+/** Owns the metrics of the pools: leases, who waits for one, resets, and what the pooled connections do now. */
+
+import type { ProxyError } from '../errors.js';
+import type { PoolSnapshot } from '../pool/pool-options.js';
+import type { ResetOutcome } from '../upstream/reset.js';
+import { LEASE_REJECTION_REASON, LEASE_REJECTION_REASONS } from './error-reasons.js';
+import type { LeaseRejectionReason } from './error-reasons.js';
+import type { DurationSeries, MetricRegistry } from './registry.js';
+import type { Series } from './series.js';
+
+/** `probing` stays 0 until there is something that probes. */
+const CONNECTION_STATES = ['connecting', 'idle', 'leased', 'resetting', 'probing', 'closing'] as const;
+
+const WAIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
+/** A webmail's request takes milliseconds, an IDLE takes hours. */
+const LEASE_BUCKETS_SECONDS = [0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60, 300, 1_800, 3_600];
+
+export interface PoolMetricsOptions {
+  /** host:port as configured. */
+  readonly upstream: string;
+  readonly maxWaiters: number;
+  readonly snapshot: () => PoolSnapshot;
+}
+
+export class PoolMetrics {
+  readonly #leases: Series;
+  readonly #reuses: Series;
+  readonly #wait: DurationSeries;
+  readonly #held: DurationSeries;
+  readonly #timeouts: Series;
+  readonly #rejections: Readonly<Record<LeaseRejectionReason, Series>>;
+  readonly #resets: Series;
+  readonly #resetFailures: Series;
+
+  constructor(registry: MetricRegistry, options: PoolMetricsOptions) {
+    const labels = { upstream: options.upstream };
+    const counter = (name: string, help: string): Series =>
+      registry.counter(name, help, ['upstream']).with(labels);
+    const duration = (name: string, help: string, buckets: readonly number[]): DurationSeries =>
+      registry.duration(name, help, buckets, ['upstream']).with(labels);
+    this.#leases = counter('leases_total', 'Leases that were granted.');
+    this.#reuses = counter('lease_reuses_total', 'Leases of a connection that another session had used.');
+    this.#wait = duration('lease_wait_duration_seconds', 'Time spent in the queue.', WAIT_BUCKETS_SECONDS);
+    this.#held = duration('lease_duration_seconds', 'From lease to release.', LEASE_BUCKETS_SECONDS);
+    this.#timeouts = counter('lease_timeouts_total', 'Waits that ended at ACQUIRE_TIMEOUT.');
+    this.#rejections = registry
+      .counter('lease_rejections_total', 'Leases that were refused without a wait.', ['upstream', 'reason'])
+      .by('reason', LEASE_REJECTION_REASONS, labels);
+    this.#resets = counter('session_resets_total', 'Resets of a connection that a session gave back.');
+    this.#resetFailures = counter('session_reset_failures_total', 'Resets that proved nothing.');
+    this.#gauges(registry, options);
+  }
+
+  /** @param waitedMs - in the queue, the login of a new connection not counted */
+  leased(isReuse: boolean, waitedMs: number): void {
+    this.#leases.add();
+    if (isReuse) this.#reuses.add();
+    this.#wait.observeMs(waitedMs);
+  }
+
+  leaseEnded(heldMs: number): void {
+    this.#held.observeMs(heldMs);
+  }
+
+  leaseRejected(error: ProxyError): void {
+    const reason = LEASE_REJECTION_REASON[error.code];
+    if (reason === undefined) return;
+    (reason === 'timeout' ? this.#timeouts : this.#rejections[reason]).add();
+  }
+
+  reset(outcome: ResetOutcome): void {
+    this.#resets.add();
+    if (outcome !== 'clean') this.#resetFailures.add();
+  }
+
+  #gauges(registry: MetricRegistry, { upstream, maxWaiters, snapshot }: PoolMetricsOptions): void {
+    const labels = { upstream };
+    const gauge = (name: string, help: string): Series =>
+      registry.gauge(name, help, ['upstream']).with(labels);
+    const pools = registry.gauge('pools', 'Identities that have a pool.').with();
+    const connections = registry
+      .gauge('upstream_connections', 'Connections, by what they do now.', ['upstream', 'state'])
+      .by('state', CONNECTION_STATES, labels);
+    const waiters = gauge('lease_waiters', 'Sessions that wait for a lease.');
+    const longestWait = gauge('lease_longest_wait_seconds', 'How long the first of them has waited.');
+    gauge('lease_waiters_limit', 'ACQUIRE_MAX_WAITING.').value = maxWaiters;
+    registry.beforeScrape(() => {
+      const now = { probing: 0, ...snapshot() };
+      for (const state of CONNECTION_STATES) connections[state].value = now[state];
+      pools.value = now.pools;
+      waiters.value = now.waiting;
+      longestWait.value = now.longestWaitMs / 1_000;
+    });
+  }
+}

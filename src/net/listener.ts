@@ -1,0 +1,110 @@
+/** Owns the listening sockets, TCP and Unix: opening, the stale socket file, and closing. */
+
+import { chmod, chown, lstat, readFile, unlink } from 'node:fs/promises';
+import { connect, createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+
+/** Enough for the bursts of a busy webmail: a full backlog drops clients without a word. */
+const BACKLOG = 4096;
+
+export type ListenerAddress =
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  | { readonly kind: 'unix'; readonly path: string; readonly mode?: number; readonly group?: string };
+
+export interface Listener {
+  /** `tcp` or `unix`: the label of metrics. */
+  readonly kind: ListenerAddress['kind'];
+  /** Where it listens, with the port that the system chose if 0 was asked for. */
+  readonly address: string;
+  readonly port: number | undefined;
+  /** Stops accepting; open connections stay. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface ListenerEvents {
+  /** Takes ownership of the accepted socket: half-open capable, and not reading yet. */
+  onConnection(socket: Socket): void;
+  /** One accept failed (out of file descriptors, say); the listener goes on. */
+  onError(error: Error): void;
+}
+
+/**
+ * Opens a listener.
+ *
+ * @throws Error of the system (`EADDRINUSE`, `EACCES`, …), or one that says that something else is at the path
+ */
+export async function openListener(address: ListenerAddress, events: ListenerEvents): Promise<Listener> {
+  const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+    events.onConnection(socket);
+  });
+  if (address.kind === 'unix') await removeStaleSocket(address.path);
+  await listen(server, address);
+  server.on('error', (error) => {
+    events.onError(error);
+  });
+  if (address.kind === 'unix') await setAccess(address);
+  const bound = server.address();
+  const port = typeof bound === 'object' && bound !== null ? bound.port : undefined;
+  return {
+    kind: address.kind,
+    address: address.kind === 'unix' ? address.path : `${address.host}:${String(port)}`,
+    port,
+    close: () =>
+      new Promise((resolve) => {
+        // Node's callback has an error only if the server is closed already, which is what was asked for.
+        server.close(() => {
+          resolve();
+        });
+      }),
+  };
+}
+
+function listen(server: Server, address: ListenerAddress): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    const options =
+      address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+    server.listen({ ...options, backlog: BACKLOG }, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+async function setAccess(address: ListenerAddress & { kind: 'unix' }): Promise<void> {
+  if (address.group !== undefined) await chown(address.path, -1, await groupId(address.group));
+  if (address.mode !== undefined) await chmod(address.path, address.mode);
+}
+
+async function groupId(group: string): Promise<number> {
+  if (/^\d+$/.test(group)) return Number(group);
+  const line = (await readFile('/etc/group', 'utf8')).split('\n').find((row) => row.startsWith(`${group}:`));
+  if (line === undefined)
+    throw new Error(`LISTEN names the group ${group}, which does not exist on this machine`);
+  return Number(line.split(':')[2]);
+}
+
+/** A socket file that nobody listens on is left over from a process that was killed. */
+async function removeStaleSocket(path: string): Promise<void> {
+  const found = await lstat(path).catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (found === undefined) return;
+  if (!found.isSocket()) throw new Error(`LISTEN names ${path}, but that exists and is no socket`);
+  if (await hasListener(path)) throw new Error(`LISTEN names ${path}, but another process listens there`);
+  await unlink(path);
+}
+
+function hasListener(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const probe = connect({ path });
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(true);
+    });
+    probe.on('error', () => {
+      resolve(false);
+    });
+  });
+}

@@ -1,0 +1,98 @@
+/** Owns the counts of upstream connections over all identities, and the caps on them. */
+
+import type { IdentityPool, PooledConnection } from './identity-pool.js';
+import type { PoolOptions } from './pool-options.js';
+
+type Caps = Pick<PoolOptions, 'maxConnections' | 'maxConnectionsPerUser'>;
+
+/** What a connection that is neither idle nor closing is busy with. */
+type Activity = 'connecting' | 'leased' | 'resetting';
+
+/** A connection counts from the start of its opening to the end of its socket. */
+export class Census {
+  readonly #caps: Caps;
+  readonly #open = new Set<PooledConnection>();
+  readonly #idle = new Set<PooledConnection>();
+  readonly #active: Record<Activity, number> = { connecting: 0, leased: 0, resetting: 0 };
+  #connections = 0;
+
+  constructor(caps: Caps) {
+    this.#caps = caps;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Connections that are being closed and still count. */
+  get closing(): number {
+    const { connecting, leased, resetting } = this.#active;
+    return Math.max(0, this.#connections - this.#idle.size - connecting - leased - resetting);
+  }
+
+  get idle(): ReadonlySet<PooledConnection> {
+    return this.#idle;
+  }
+
+  /** Every connection that is logged in and whose socket is not gone. */
+  get open(): ReadonlySet<PooledConnection> {
+    return this.#open;
+  }
+
+  count(activity: Activity): number {
+    return this.#active[activity];
+  }
+
+  begin(activity: Activity): void {
+    this.#active[activity] += 1;
+  }
+
+  end(activity: Activity): void {
+    this.#active[activity] -= 1;
+  }
+
+  /** Counts one more connection of the pool if both caps allow it. */
+  reserve(pool: IdentityPool): boolean {
+    if (this.isFull(pool) || this.#connections >= this.#caps.maxConnections) return false;
+    pool.connections += 1;
+    this.#connections += 1;
+    return true;
+  }
+
+  /** Takes one {@link reserve} back: nothing was opened, or it is gone. */
+  free(pool: IdentityPool): void {
+    pool.connections -= 1;
+    this.#connections -= 1;
+  }
+
+  /** Whether the pool itself is at its cap. */
+  isFull(pool: IdentityPool): boolean {
+    return pool.connections >= this.#caps.maxConnectionsPerUser;
+  }
+
+  opened(pooled: PooledConnection): void {
+    this.#open.add(pooled);
+  }
+
+  gone(pooled: PooledConnection): void {
+    this.#open.delete(pooled);
+    this.notIdle(pooled);
+    this.free(pooled.pool);
+  }
+
+  nowIdle(pooled: PooledConnection): void {
+    this.#idle.add(pooled);
+    pooled.pool.idle.add(pooled);
+  }
+
+  notIdle(pooled: PooledConnection): void {
+    this.#idle.delete(pooled);
+    pooled.pool.idle.delete(pooled);
+  }
+
+  /** The connection that has to go first to make room for this pool: its own if it is full, else anybody's. */
+  longestIdle(pool: IdentityPool): PooledConnection | undefined {
+    for (const pooled of this.isFull(pool) ? pool.idle : this.#idle) if (pooled.pool.hasIdle) return pooled;
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+/** Owns what is known of credentials: which were accepted, and which were refused just now. Owns lru-cache. */
+
+import { createHmac, randomBytes } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+
+import type { ProxyError } from '../errors.js';
+import type { Credentials, Identity } from '../identity.js';
+import type { Capabilities } from '../upstream/connection.js';
+
+export interface CredentialCacheOptions {
+  /** How long accepted credentials are believed; use doesn't extend it. 0: they never are. */
+  readonly ttlMs: number;
+  /** How long the same refused credentials are refused without asking; 0: never. */
+  readonly failureTtlMs: number;
+  /** How many of each are kept; the least recently used go first. */
+  readonly max: number;
+}
+
+/** What a successful login told. */
+export interface KnownCredentials {
+  readonly identity: Identity;
+  /** As the upstream gave them to this identity after its login. */
+  readonly capabilities: Capabilities;
+}
+
+/** Keeps keyed hashes only, under a key that lives as long as the process: no secret can be read from it. */
+export class CredentialCache {
+  readonly #key = randomBytes(32);
+  readonly #known: LRUCache<string, KnownCredentials> | undefined;
+  readonly #refused: LRUCache<string, ProxyError> | undefined;
+
+  constructor(options: CredentialCacheOptions) {
+    const { ttlMs, failureTtlMs, max } = options;
+    if (ttlMs > 0) this.#known = new LRUCache({ max, ttl: ttlMs, updateAgeOnGet: false });
+    if (failureTtlMs > 0) this.#refused = new LRUCache({ max, ttl: failureTtlMs, updateAgeOnGet: false });
+  }
+
+  /** Number of accepted credentials that are kept. */
+  get size(): number {
+    return this.#known?.size ?? 0;
+  }
+
+  /**
+   * The name under which credentials are kept. Each field goes in with its length: without, ("al", "icesecret")
+   * and ("alice", "secret") would be one key, and al would get alice's mail.
+   */
+  fingerprint(upstream: string, credentials: Credentials): string {
+    const hmac = createHmac('sha256', this.#key);
+    const { kind, authenticationId, authorizationId, secret } = credentials;
+    for (const field of [
+      Buffer.from(upstream),
+      Buffer.from(kind),
+      authenticationId,
+      authorizationId,
+      secret,
+    ]) {
+      const length = Buffer.alloc(4);
+      length.writeUInt32BE(field.length);
+      hmac.update(length).update(field);
+    }
+    return hmac.digest('base64');
+  }
+
+  /** @param identity - who is asked for; an entry that names anybody else is no answer */
+  known(fingerprint: string, identity: Identity): KnownCredentials | undefined {
+    const entry = this.#known?.get(fingerprint);
+    return entry?.identity.key === identity.key ? entry : undefined;
+  }
+
+  /** Why these credentials were refused a moment ago, if they were. */
+  refused(fingerprint: string): ProxyError | undefined {
+    return this.#refused?.get(fingerprint);
+  }
+
+  accept(fingerprint: string, entry: KnownCredentials): void {
+    this.#refused?.delete(fingerprint);
+    this.#known?.set(fingerprint, entry);
+  }
+
+  refuse(fingerprint: string, error: ProxyError): void {
+    this.#known?.delete(fingerprint);
+    this.#refused?.set(fingerprint, error);
+  }
+}

@@ -1,0 +1,340 @@
+/** Owns the way from client to upstream: which bytes pass, which the proxy answers, and when it has to wait. */
+
+import type { ProxyError } from '../errors.js';
+import type { FramedSocket } from '../net/framed-socket.js';
+import type { Lease } from '../pool/lease.js';
+import type { Leaving } from '../upstream/connection.js';
+import { readCommandHead, readTag } from '../wire/command-head.js';
+import type { CommandHead } from '../wire/command-head.js';
+import type { OutstandingCommand } from '../wire/command-ledger.js';
+import { endsInBareLf, readCommandLiteral } from '../wire/literal.js';
+import type { MarkerResult } from '../wire/literal.js';
+import { TAIL_BYTES } from '../wire/line-framer.js';
+import { mentionsCondstore } from '../wire/verbs.js';
+import type { VerbRow } from '../wire/verbs.js';
+import { badReply, refusalReply } from './local-replies.js';
+
+/** A refused command's literals are thrown away up to this; above it the client is cut off (RFC 7888 §4). */
+const MAX_SKIPPED_BYTES = 1_048_576;
+/** The largest non-synchronizing literal of a server with LITERAL- only (RFC 7888 §5). */
+const MAX_LITERAL_MINUS_BYTES = 4_096;
+
+const NO_SUCH_LITERAL = 'No such literal is possible here';
+
+/** What the pump needs of the session around it. */
+export interface CommandPumpHost {
+  /** The lease, if the session has one now. */
+  readonly lease: Lease | undefined;
+  /** Whether nothing is outstanding upstream, so that the proxy's own reply is in order. */
+  readonly isQuiet: boolean;
+  /** Gets a lease, then calls `leaseSettled`. */
+  requestLease(): void;
+  /** Sends the proxy's own reply. */
+  answer(reply: string): void;
+  /** Gives the reply to a command that the proxy answers itself. */
+  answerLocally(head: CommandHead): void;
+  onCommand(row: VerbRow): void;
+  /** The session can't go on; what is leased can't be given back. */
+  onUnprovable(text: string): void;
+  /** The client has sent FIN, and every command that was complete was passed on or answered. */
+  onInputEnd(): void;
+}
+
+/**
+ * - `command`: the next line begins a command.
+ * - `argument`: inside a command that was passed on in part.
+ * - `idle`: IDLE runs: the next line ends it, whatever it is (RFC 2177).
+ * - `skip`: inside a command that is not passed on.
+ */
+type Mode = 'command' | 'argument' | 'idle' | 'skip';
+
+/** Why nothing is read: for a lease, for `+` or a refusal, or for all answers before a reply of our own. */
+type Wait = 'lease' | 'continuation' | 'quiet' | undefined;
+
+export class CommandPump {
+  readonly #client: FramedSocket;
+  readonly #host: CommandPumpHost;
+  #mode: Mode = 'command';
+  #wait: Wait;
+  /** The upstream's send buffer is full. */
+  #isBlocked = false;
+  #isRunning = false;
+  #isStopped = false;
+  #hasInputEnded = false;
+  /** The command that was passed on last. */
+  #current: OutstandingCommand | undefined;
+  /** Size of the synchronizing literal that waits for `+`. */
+  #announced = 0;
+  #skipped = 0;
+  #afterSkip: () => void = () => undefined;
+  #leaseError: ProxyError | undefined;
+  #buffer: Buffer;
+  #runStart = 0;
+  #runEnd = 0;
+
+  constructor(client: FramedSocket, host: CommandPumpHost) {
+    this.#client = client;
+    this.#host = host;
+    this.#buffer = client.framer.buffer;
+  }
+
+  /**
+   * How the upstream connection is left if the client is gone now; undefined if it is left inside a command, so that
+   * it can't be given back.
+   */
+  get leaving(): Leaving | undefined {
+    const command = this.#current;
+    const isIdle = command?.row.effect === 'idle';
+    if (this.#mode === 'argument') return undefined;
+    if (isIdle && this.#mode === 'idle') return { idle: { command, isAccepted: true } };
+    if (isIdle && this.#wait === 'continuation') return { idle: { command, isAccepted: false } };
+    return {};
+  }
+
+  /** Reads what there is, until it has to wait. Safe to call at any time. */
+  run(): void {
+    if (this.#isRunning || this.#isStopped) return;
+    this.#isRunning = true;
+    const { framer } = this.#client;
+    if (this.#wait === 'quiet' && this.#host.isQuiet) this.#wait = undefined;
+    this.#buffer = framer.buffer;
+    this.#runStart = this.#runEnd = framer.offset;
+    while (this.#canGoOn && framer.next()) this.#segment();
+    this.#flush();
+    this.#isRunning = false;
+    this.#client.inputTaken();
+    if (this.#canGoOn && this.#client.hasEnded) this.#endInput();
+  }
+
+  /** Reads nothing more; what was not passed on is thrown away. */
+  stop(): void {
+    this.#isStopped = true;
+  }
+
+  unblock(): void {
+    this.#isBlocked = false;
+    this.run();
+  }
+
+  /** @param error - why the command that asked for a lease is refused */
+  leaseSettled(error?: ProxyError): void {
+    this.#leaseError = error;
+    this.#wait = undefined;
+    this.run();
+  }
+
+  /** The upstream is ready for a literal or has begun IDLE. */
+  continued(): void {
+    if (this.#wait !== 'continuation') {
+      this.#host.onUnprovable('The mail server asked for data that no command has');
+      return;
+    }
+    this.#wait = undefined;
+    if (this.#current?.row.effect === 'idle') this.#mode = 'idle';
+    else this.#client.framer.openLiteral(this.#announced);
+  }
+
+  completed(command: OutstandingCommand): void {
+    if (command !== this.#current) return;
+    // Refused while it waited for `+`, or an IDLE that the server ended: the next line is a command again.
+    if (this.#wait === 'continuation') {
+      this.#wait = undefined;
+      this.#mode = 'command';
+    } else if (this.#mode === 'idle') {
+      this.#mode = 'command';
+    }
+  }
+
+  get #canGoOn(): boolean {
+    return this.#wait === undefined && !this.#isBlocked && !this.#isStopped;
+  }
+
+  #endInput(): void {
+    if (this.#hasInputEnded) return;
+    this.#hasInputEnded = true;
+    if (this.#mode === 'argument') {
+      this.#host.onUnprovable('The connection ended inside a command');
+      return;
+    }
+    if (this.#mode === 'idle') {
+      this.#host.lease?.connection.write('DONE\r\n');
+      this.#mode = 'command';
+    }
+    this.#host.onInputEnd();
+  }
+
+  #segment(): void {
+    const { framer } = this.#client;
+    const { start, end, kind } = framer;
+    switch (this.#mode) {
+      case 'command':
+        this.#command(start, end);
+        break;
+      case 'argument':
+        this.#argument(start, end);
+        break;
+      case 'idle':
+        this.#forward(start, end);
+        if (kind === 'line') this.#mode = 'command';
+        break;
+      case 'skip':
+        this.#skip(start, end);
+        break;
+    }
+  }
+
+  #command(start: number, end: number): void {
+    const isWhole = this.#client.framer.kind === 'line';
+    const head = readCommandHead(this.#buffer, start, isWhole ? end : this.#buffer.length);
+    if (head === undefined) {
+      const tag = readTag(this.#buffer, start, end);
+      this.#refuse(start, end, () => {
+        this.#host.answer(badReply(tag, 'Command syntax: tag, space, command'));
+      });
+      return;
+    }
+    switch (head.row.effect) {
+      case 'answered':
+      case 'refused':
+      case 'logout':
+        this.#refuse(start, end, () => {
+          this.#host.onCommand(head.row);
+          this.#host.answerLocally(head);
+        });
+        break;
+      default:
+        this.#pass(head, start, end, isWhole ? readCommandLiteral(this.#buffer, start, end) : undefined);
+    }
+  }
+
+  /** Passes the first segment of a command on, once there is a lease. */
+  #pass(head: CommandHead, start: number, end: number, marker: MarkerResult): void {
+    const { tag, row } = head;
+    const { lease } = this.#host;
+    if (lease === undefined) {
+      const error = this.#leaseError;
+      if (error === undefined) {
+        this.#client.framer.unread();
+        this.#wait = 'lease';
+        this.#host.requestLease();
+        return;
+      }
+      this.#leaseError = undefined;
+      this.#refuse(start, end, () => {
+        this.#host.answer(refusalReply(tag, error.refusal));
+      });
+      return;
+    }
+    if (!this.#mayTake(lease, row, marker)) {
+      this.#refuse(start, end, () => {
+        this.#host.answer(badReply(tag, NO_SUCH_LITERAL));
+      });
+      return;
+    }
+    this.#host.onCommand(row);
+    lease.use();
+    if (row.effect === 'sticky') lease.markDirty();
+    this.#watchCondstore(lease, row, start, end);
+    this.#current = lease.connection.begin(tag, row);
+    this.#forward(start, end);
+    this.#mode = 'argument';
+    if (this.#client.framer.kind === 'line') this.#endLine(lease, row, marker, start, end);
+  }
+
+  /** Passes more of a command on. */
+  #argument(start: number, end: number): void {
+    const { framer } = this.#client;
+    const { lease } = this.#host;
+    const row = this.#current?.row;
+    if (lease === undefined || row === undefined) throw new Error('inside a command that was never begun');
+    const marker = framer.kind === 'line' ? readCommandLiteral(this.#buffer, start, end) : undefined;
+    if (!this.#mayTake(lease, row, marker)) {
+      this.#host.onUnprovable(NO_SUCH_LITERAL);
+      return;
+    }
+    this.#watchCondstore(lease, row, start, end);
+    this.#forward(start, end);
+    if (framer.kind === 'line') this.#endLine(lease, row, marker, start, end);
+  }
+
+  #endLine(lease: Lease, row: VerbRow, marker: MarkerResult, start: number, end: number): void {
+    // Servers differ in what they make of these, so who knows what they read: never lent again.
+    if (marker === 'malformed' || endsInBareLf(this.#buffer, start, end)) lease.markDirty();
+    if (typeof marker === 'object') {
+      if (marker.isSynchronizing) {
+        this.#announced = marker.size;
+        this.#wait = 'continuation';
+      } else {
+        this.#client.framer.openLiteral(marker.size);
+      }
+      return;
+    }
+    this.#mode = 'command';
+    if (row.effect === 'idle') this.#wait = 'continuation';
+  }
+
+  /** Whether this server reads the literal as one. If not, what follows would be commands to it that nobody saw. */
+  #mayTake(lease: Lease, row: VerbRow, marker: MarkerResult): boolean {
+    // IDLE's own `+` could not be told from the literal's.
+    if (row.effect === 'idle' && marker !== undefined) return false;
+    if (typeof marker !== 'object' || marker.isSynchronizing) return true;
+    if (!row.hasLiterals) return false;
+    const { capabilities } = lease.connection;
+    if (capabilities.has('LITERAL+')) return true;
+    const hasLiteralMinus = capabilities.has('LITERAL-') || capabilities.has('IMAP4REV2');
+    return hasLiteralMinus && marker.size <= MAX_LITERAL_MINUS_BYTES;
+  }
+
+  /** A word may be cut by the segment's end: what is held back behind it is looked at, too. */
+  #watchCondstore(lease: Lease, row: VerbRow, start: number, end: number): void {
+    if (!row.mayEnableCondstore || lease.isDirty) return;
+    if (mentionsCondstore(this.#buffer, start, Math.min(this.#buffer.length, end + TAIL_BYTES)))
+      lease.markDirty();
+  }
+
+  /** Takes a command out of the stream, with its literals, and answers it when everything before it is answered. */
+  #refuse(start: number, end: number, answer: () => void): void {
+    if (!this.#host.isQuiet) {
+      this.#client.framer.unread();
+      this.#wait = 'quiet';
+      return;
+    }
+    this.#mode = 'skip';
+    this.#skipped = 0;
+    this.#afterSkip = answer;
+    this.#skip(start, end);
+  }
+
+  #skip(start: number, end: number): void {
+    const { framer } = this.#client;
+    this.#skipped += end - start;
+    if (this.#skipped > MAX_SKIPPED_BYTES) {
+      this.#host.onUnprovable('[TOOBIG] The command was refused and is too long to be skipped');
+      return;
+    }
+    if (framer.kind !== 'line') return;
+    const marker = readCommandLiteral(this.#buffer, start, end);
+    if (typeof marker === 'object' && !marker.isSynchronizing) {
+      framer.openLiteral(marker.size);
+      return;
+    }
+    // A synchronizing literal is never sent: the client gets the answer instead of `+`.
+    this.#mode = 'command';
+    this.#afterSkip();
+  }
+
+  #forward(start: number, end: number): void {
+    if (this.#runEnd !== start) {
+      this.#flush();
+      this.#runStart = start;
+    }
+    this.#runEnd = end;
+  }
+
+  #flush(): void {
+    const run = this.#buffer.subarray(this.#runStart, this.#runEnd);
+    this.#runStart = this.#runEnd;
+    const connection = this.#host.lease?.connection;
+    if (run.length > 0 && connection?.write(run) === false) this.#isBlocked = true;
+  }
+}

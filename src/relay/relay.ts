@@ -1,0 +1,263 @@
+/** Owns a session after its login: joins the client with what it leases, and ends both in good order (RFC 9051 §3). */
+
+import { ERRORS, asProxyError } from '../errors.js';
+import type { ProxyError } from '../errors.js';
+import type { FramedSocket } from '../net/framed-socket.js';
+import type { Lease } from '../pool/lease.js';
+import type { CloseReason, ConnectionUser } from '../upstream/connection.js';
+import type { CommandHead } from '../wire/command-head.js';
+import type { OutstandingCommand } from '../wire/command-ledger.js';
+import type { TaggedStatus } from '../wire/response-head.js';
+import type { VerbRow } from '../wire/verbs.js';
+import { CommandPump } from './command-pump.js';
+import type { CommandPumpHost } from './command-pump.js';
+import { badReply, byeReply, capabilityReply, idReply, logoutReply } from './local-replies.js';
+
+/** How a session ended, for the log. */
+export type RelayEnd =
+  | 'logout'
+  /** The client sent FIN, and got all its answers. */
+  | 'half_close'
+  /** The client is gone: RST, or a failed write. */
+  | 'vanished'
+  /** The client broke the framing, or left inside a command. */
+  | 'unprovable'
+  | 'upstream_lost'
+  | 'desynced'
+  /** The upstream doesn't accept the credentials any more. */
+  | 'credentials'
+  | 'timeout'
+  | 'drain';
+
+export interface RelayOptions {
+  readonly client: FramedSocket;
+  /** The connection whose login proved the credentials, if there is one. */
+  readonly lease: Lease | undefined;
+  /** What the client was told at login; used until there is a lease. */
+  readonly capabilities: readonly string[];
+  readonly serverId: Readonly<Record<string, string>>;
+  /** The session gives up waiting when it has ended; a lease that comes later is still taken over. */
+  acquire(): Promise<Lease>;
+  onCommand(row: VerbRow): void;
+  /** The upstream has answered the first command: nothing needs the credentials any more. */
+  onFirstAnswer(): void;
+  /** Called once; the client's socket has got everything that it will get, and is the caller's to close. */
+  onEnd(end: RelayEnd): void;
+}
+
+export class Relay implements ConnectionUser, CommandPumpHost {
+  readonly #options: RelayOptions;
+  readonly #client: FramedSocket;
+  readonly #pump: CommandPump;
+  #lease: Lease | undefined;
+  #end: RelayEnd | undefined;
+  #isInputEnded = false;
+  #hasAnswered = false;
+  #desyncReason: string | undefined;
+
+  constructor(options: RelayOptions) {
+    this.#options = options;
+    this.#client = options.client;
+    this.#pump = new CommandPump(options.client, this);
+  }
+
+  /** Takes the client's events over, and reads what the client has sent already. */
+  start(): void {
+    this.#client.listener = {
+      onInput: () => {
+        this.#pump.run();
+      },
+      onEnd: () => {
+        this.#pump.run();
+      },
+      onDrain: () => {
+        this.#lease?.connection.resume();
+      },
+      onClose: () => {
+        this.#finish(this.#client.hasFault ? 'unprovable' : 'vanished');
+      },
+    };
+    if (this.#options.lease !== undefined) this.#hold(this.#options.lease);
+    this.#pump.run();
+  }
+
+  get lease(): Lease | undefined {
+    return this.#lease;
+  }
+
+  get isQuiet(): boolean {
+    return this.#lease?.connection.isQuiet ?? true;
+  }
+
+  /** Whether the session has nothing under way: between commands, or in IDLE. */
+  get isIdle(): boolean {
+    return this.isQuiet || this.#pump.leaving?.idle !== undefined;
+  }
+
+  /** Ends the session with BYE, as soon as that is no lie about the framing. */
+  terminate(end: 'timeout' | 'drain', text: string): void {
+    this.#bye(end, text, 'UNAVAILABLE');
+  }
+
+  // ---- what the command pump asks for
+
+  requestLease(): void {
+    this.#options.acquire().then(
+      (lease) => {
+        if (this.#end === undefined) {
+          this.#hold(lease);
+          this.#pump.leaseSettled();
+        } else {
+          // Granted to a client that went away while it waited.
+          lease.release({});
+        }
+      },
+      (error: unknown) => {
+        this.#leaseRefused(asProxyError(error));
+      },
+    );
+  }
+
+  answer(reply: string): void {
+    this.#client.write(reply);
+  }
+
+  answerLocally({ tag, row }: CommandHead): void {
+    switch (row.verb) {
+      case 'LOGOUT':
+        this.answer(logoutReply(tag));
+        this.#finish('logout');
+        break;
+      case 'CAPABILITY':
+        this.answer(
+          capabilityReply(tag, this.#lease?.connection.capabilities.forClients ?? this.#options.capabilities),
+        );
+        break;
+      case 'ID':
+        this.answer(idReply(tag, this.#options.serverId));
+        break;
+      default:
+        this.answer(badReply(tag, `${row.verb} is not possible after login`));
+    }
+  }
+
+  onCommand(row: VerbRow): void {
+    this.#options.onCommand(row);
+  }
+
+  onUnprovable(text: string): void {
+    this.#bye('unprovable', text);
+  }
+
+  onInputEnd(): void {
+    this.#isInputEnded = true;
+    this.#finishIfAnswered();
+  }
+
+  // ---- what the upstream connection reports
+
+  forward(bytes: Buffer): void {
+    if (!this.#client.write(bytes)) this.#lease?.connection.pause();
+  }
+
+  onCompleted(command: OutstandingCommand, _status: TaggedStatus, _line: Buffer): void {
+    this.#pump.completed(command);
+    if (this.#hasAnswered) return;
+    this.#hasAnswered = true;
+    this.#options.onFirstAnswer();
+  }
+
+  onContinuation(): void {
+    this.#pump.continued();
+  }
+
+  onBye(): void {
+    // It reaches the client as it is; the end of the connection follows.
+  }
+
+  onEnabled(): void {
+    this.#lease?.markDirty();
+  }
+
+  onCapabilities(): void {
+    // The connection keeps them, and filtered they reach the client.
+  }
+
+  onDesynced(reason: string): void {
+    this.#desyncReason = reason;
+  }
+
+  onReadDone(): void {
+    if (this.#desyncReason !== undefined) {
+      this.#bye('desynced', ERRORS.upstream_protocol.refusal.text, 'UNAVAILABLE');
+      return;
+    }
+    this.#pump.run();
+    this.#finishIfAnswered();
+  }
+
+  onDrain(): void {
+    this.#pump.unblock();
+  }
+
+  onClosed(): void {
+    if (this.#lease?.connection.hasBye === true) this.#finish('upstream_lost');
+    else this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
+  }
+
+  // ---- the ends
+
+  #hold(lease: Lease): void {
+    this.#lease = lease;
+    lease.connection.attach(this);
+    if (!lease.connection.isUsable) this.onClosed();
+  }
+
+  #leaseRefused(error: ProxyError): void {
+    if (this.#end !== undefined) return;
+    if (error.code === 'credentials')
+      this.#bye('credentials', error.refusal.text, error.refusal.responseCode);
+    else this.#pump.leaseSettled(error);
+  }
+
+  #finishIfAnswered(): void {
+    if (this.#isInputEnded && this.isQuiet) this.#finish('half_close');
+  }
+
+  #bye(end: RelayEnd, text: string, responseCode = ''): void {
+    if (this.#end !== undefined) return;
+    // Inside a response any word of ours would be taken for mail.
+    if (this.#lease?.connection.isAtBoundary ?? true) this.answer(byeReply(text, responseCode));
+    this.#finish(end);
+  }
+
+  #finish(end: RelayEnd): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#pump.stop();
+    const lease = this.#lease;
+    this.#lease = undefined;
+    if (lease !== undefined) this.#giveBack(lease, end);
+    this.#options.onEnd(end);
+  }
+
+  #giveBack(lease: Lease, end: RelayEnd): void {
+    const { leaving } = this.#pump;
+    const reason = discardReason(end);
+    if (leaving === undefined || reason !== undefined) lease.discard(reason ?? 'dirty');
+    else lease.release(leaving);
+  }
+}
+
+/** What is wrong with a connection after this end; undefined if nothing is. */
+function discardReason(end: RelayEnd): CloseReason | undefined {
+  switch (end) {
+    case 'unprovable':
+      return 'dirty';
+    case 'desynced':
+    case 'upstream_lost':
+      return 'error';
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,142 @@
+/** Owns the login on a fresh upstream connection: one flight, byte-exact (RFC 9051 §6.2.2, §6.2.3; RFC 4616). */
+
+import { ProxyError } from '../errors.js';
+import type { Credentials } from '../identity.js';
+import { readCapabilities } from '../wire/capability.js';
+import type { CapabilitySet } from '../wire/capability.js';
+import { readResponseCode } from '../wire/response-code.js';
+import type { TaggedStatus } from '../wire/response-head.js';
+import { quotable, quoted } from '../wire/string-encoder.js';
+import { verbRow } from '../wire/verbs.js';
+import { INDIFFERENT } from './connection.js';
+import type { UpstreamConnection } from './connection.js';
+import { randomTag } from './random-tag.js';
+
+/** A tagged NO means a wrong password only without a code or with one of these (RFC 5530 §3). */
+const WRONG_CREDENTIALS = new Set(['', 'AUTHENTICATIONFAILED', 'AUTHORIZATIONFAILED', 'EXPIRED']);
+
+/**
+ * Logs in, and leaves the connection to nobody, with its capabilities as of after the login.
+ *
+ * @param offered - the capabilities before login, which decide how the credentials are sent
+ * @param timeoutMs - for the login alone; slow refusals are how servers slow down guessers
+ * @throws ProxyError `credentials` if they are wrong, `limit` if the server is busy or has other reasons, `timeout`,
+ *   `network`, `greeting` if no way to log in is offered; the caller then destroys the connection
+ */
+export async function logIn(
+  connection: UpstreamConnection,
+  credentials: Credentials,
+  offered: CapabilitySet,
+  timeoutMs: number,
+): Promise<void> {
+  const flights = loginFlights(credentials, offered);
+  const [first = '', ...answers] = flights;
+  try {
+    const reply = await exchange(connection, first, answers, timeoutMs);
+    if (reply.status !== 'OK') throw refusal(reply.status, reply.line);
+    if (readCapabilities(reply.line.toString('latin1')) === undefined)
+      await exchange(connection, 'CAPABILITY', [], timeoutMs);
+    if (!connection.isUsable)
+      throw new ProxyError('limit', { detail: 'the upstream closed right after the login' });
+  } finally {
+    for (const flight of flights) if (typeof flight !== 'string') flight.fill(0);
+  }
+}
+
+type Flight = string | Buffer;
+
+/** What to send: the command's text behind its tag, then an answer for each continuation that the server asks for. */
+function loginFlights(credentials: Credentials, offered: CapabilitySet): Flight[] {
+  const { authenticationId, authorizationId, secret } = credentials;
+  if (offered.has('AUTH=PLAIN')) {
+    const nul = Buffer.alloc(1);
+    const message = Buffer.concat([authorizationId, nul, authenticationId, nul, secret]);
+    const response = Buffer.from(message.toString('base64'), 'latin1');
+    message.fill(0);
+    return offered.has('SASL-IR')
+      ? [joined('AUTHENTICATE PLAIN ', response)]
+      : ['AUTHENTICATE PLAIN', joined(response, '\r\n')];
+  }
+  if (offered.has('LOGINDISABLED') || authorizationId.length > 0)
+    throw new ProxyError('greeting', { detail: 'the upstream offers no mechanism for these credentials' });
+  const [user, password] = [authenticationId, secret];
+  if (quotable(user) && quotable(password)) return [joined('LOGIN ', quoted(user), ' ', quoted(password))];
+  return [
+    `LOGIN {${String(user.length)}}`,
+    joined(user, ` {${String(password.length)}}\r\n`),
+    joined(password, '\r\n'),
+  ];
+}
+
+function joined(...parts: Flight[]): Buffer {
+  const buffers = parts.map((part) => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part));
+  return Buffer.concat(buffers);
+}
+
+interface Reply {
+  readonly status: TaggedStatus;
+  readonly line: Buffer;
+}
+
+/** Runs one command to its tagged reply. */
+function exchange(
+  connection: UpstreamConnection,
+  text: Flight,
+  answers: Flight[],
+  timeoutMs: number,
+): Promise<Reply> {
+  return new Promise((resolve, reject) => {
+    const tag = randomTag();
+    const remaining = [...answers];
+    let bye = '';
+    const timer = setTimeout(() => {
+      fail(new ProxyError('timeout', { detail: 'the upstream did not answer the login in time' }));
+    }, timeoutMs);
+    const done = (): void => {
+      clearTimeout(timer);
+      connection.detach();
+    };
+    const fail = (error: ProxyError): void => {
+      done();
+      reject(error);
+    };
+    connection.attach({
+      ...INDIFFERENT,
+      onContinuation: () => {
+        const next = remaining.shift();
+        if (next === undefined)
+          fail(new ProxyError('greeting', { detail: 'the upstream asks for more than PLAIN has' }));
+        else connection.write(next);
+      },
+      onCompleted: (_command, status, line) => {
+        done();
+        resolve({ status, line: Buffer.from(line) });
+      },
+      onBye: (line) => (bye = line.toString('latin1').trim()),
+      onDesynced: (reason) => {
+        fail(new ProxyError('greeting', { detail: `the upstream answers the login with ${reason}` }));
+      },
+      onClosed: () => {
+        fail(
+          bye === ''
+            ? new ProxyError('network', { detail: 'the upstream closed the connection during the login' })
+            : new ProxyError('limit', { detail: `the upstream said ${bye} to the login` }),
+        );
+      },
+    });
+    connection.begin(tag, verbRow('LOGIN'));
+    connection.write(joined(`${tag} `, text, '\r\n'));
+  });
+}
+
+function refusal(status: TaggedStatus, line: Buffer): ProxyError {
+  const { code, text } = readResponseCode(line.toString('latin1'));
+  if (status === 'BAD')
+    return new ProxyError('limit', { detail: `the upstream answers BAD to the login: ${text}` });
+  const upstreamRefusal = { responseCode: code === '' ? undefined : code, text };
+  const isWrong = WRONG_CREDENTIALS.has(code.split(' ')[0]?.toUpperCase() ?? '');
+  return new ProxyError(isWrong ? 'credentials' : 'limit', {
+    upstreamRefusal,
+    detail: `the upstream says NO: ${text}`,
+  });
+}

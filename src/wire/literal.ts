@@ -1,0 +1,56 @@
+/** Owns the recognition of a literal's marker at the end of a line (RFC 9051 §4.3, RFC 7888, RFC 3516). */
+
+import { TAIL_BYTES } from './line-framer.js';
+
+export interface LiteralMarker {
+  /** Number of bytes that follow the line. */
+  readonly size: number;
+  /** A synchronizing literal: its bytes come only after the server's `+`. */
+  readonly isSynchronizing: boolean;
+}
+
+/**
+ * - `undefined`: the line doesn't end like a literal.
+ * - `'malformed'`: it ends in a brace, but not in a marker of the grammar. Servers differ in what they make of it,
+ *   so nothing that follows on this connection is provable.
+ */
+export type MarkerResult = LiteralMarker | 'malformed' | undefined;
+
+const LF = 0x0a;
+const CR = 0x0d;
+const CLOSE = 0x7d;
+/** A literal stands where a string may stand: behind a space or an open parenthesis, never glued to an atom. */
+const COMMAND_MARKER = /[ (]~?\{(0|[1-9]\d*)(\+?)\}$/;
+/** Servers never send non-synchronizing literals (RFC 7888 §8); clients take any `{n}` at a line's end as one. */
+const RESPONSE_MARKER = /\{(\d+)(\+?)\}$/;
+
+/**
+ * Reads the marker of the command line that ends at `end` (its LF included).
+ *
+ * Leading zeros, a marker glued to an atom and a number beyond 2^53 are `'malformed'`.
+ */
+export function readCommandLiteral(buffer: Buffer, start: number, end: number): MarkerResult {
+  return readMarker(COMMAND_MARKER, buffer, start, end);
+}
+
+/** Reads the marker of the line of a data response that ends at `end`; status lines have none (RFC 9051 §7.1). */
+export function readResponseLiteral(buffer: Buffer, start: number, end: number): MarkerResult {
+  const marker = readMarker(RESPONSE_MARKER, buffer, start, end);
+  return typeof marker === 'object' && !marker.isSynchronizing ? 'malformed' : marker;
+}
+
+function readMarker(pattern: RegExp, buffer: Buffer, start: number, end: number): MarkerResult {
+  let last = end - 1;
+  if (last >= start && buffer[last] === LF) last -= 1;
+  if (last >= start && buffer[last] === CR) last -= 1;
+  if (last < start || buffer[last] !== CLOSE) return undefined;
+  const match = pattern.exec(buffer.toString('latin1', Math.max(start, last + 1 - TAIL_BYTES), last + 1));
+  const size = Number(match?.[1] ?? NaN);
+  if (match === null || !Number.isSafeInteger(size)) return 'malformed';
+  return { size, isSynchronizing: match[2] === '' };
+}
+
+/** Whether the line that ends at `end` ends in a bare LF: servers differ in whether that ends a line. */
+export function endsInBareLf(buffer: Buffer, start: number, end: number): boolean {
+  return end - 2 < start || buffer[end - 2] !== CR;
+}

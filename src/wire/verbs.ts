@@ -1,0 +1,99 @@
+/** Owns the table of commands: one row a verb, with what the relay must know of it before it passes a byte. */
+
+/**
+ * What a command does to the connection that carries it, after login:
+ * - `none`: leaves nothing behind.
+ * - `select`: selects a mailbox if it succeeds, deselects if it fails (RFC 9051 §6.3.2).
+ * - `deselect`: leaves the selected state if it succeeds.
+ * - `idle`: runs until the client's next line (RFC 2177).
+ * - `sticky`: leaves state that no reset undoes, so the connection is retired at release.
+ * - `answered`: the proxy answers it itself.
+ * - `logout`: ends the session here; never forwarded.
+ * - `refused`: would change the identity or the layer; BAD, never forwarded.
+ */
+export type VerbEffect =
+  'none' | 'select' | 'deselect' | 'idle' | 'sticky' | 'answered' | 'logout' | 'refused';
+
+export interface VerbRow {
+  readonly verb: string;
+  readonly effect: VerbEffect;
+  /** Whether the grammar has a string or a literal anywhere in the arguments. */
+  readonly hasLiterals: boolean;
+  /** Whether its text may enable CONDSTORE (RFC 7162 §3.1). */
+  readonly mayEnableCondstore: boolean;
+}
+
+const NONE = 0;
+const LITERALS = 1;
+const CONDSTORE = 2;
+
+const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: string[]])[] = [
+  // RFC 9051 §6.1, §6.2: any state, not authenticated state
+  ['none', NONE, 'NOOP'],
+  ['answered', NONE, 'CAPABILITY'],
+  ['answered', LITERALS, 'ID'], // RFC 2971
+  ['logout', NONE, 'LOGOUT'],
+  ['refused', LITERALS, 'LOGIN', 'AUTHENTICATE'],
+  ['refused', NONE, 'STARTTLS', 'COMPRESS', 'UNAUTHENTICATE'], // RFC 4978, RFC 8437
+  // RFC 9051 §6.3: authenticated state
+  ['sticky', NONE, 'ENABLE'], // RFC 5161
+  ['select', LITERALS | CONDSTORE, 'SELECT', 'EXAMINE'],
+  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LIST', 'LSUB', 'XLIST'],
+  ['none', NONE, 'NAMESPACE'],
+  ['none', LITERALS | CONDSTORE, 'STATUS'],
+  ['none', LITERALS, 'APPEND', 'REPLACE', 'UID REPLACE'], // RFC 3502, RFC 4469, RFC 8508
+  ['idle', NONE, 'IDLE'],
+  ['none', LITERALS, 'GETQUOTA', 'GETQUOTAROOT', 'SETQUOTA'], // RFC 9208
+  ['none', LITERALS, 'GETACL', 'SETACL', 'DELETEACL', 'LISTRIGHTS', 'MYRIGHTS'], // RFC 4314
+  ['none', LITERALS, 'GETMETADATA', 'SETMETADATA', 'GETANNOTATION', 'SETANNOTATION'], // RFC 5464
+  ['none', LITERALS, 'GENURLAUTH', 'RESETKEY', 'URLFETCH'], // RFC 4467
+  ['sticky', LITERALS, 'NOTIFY', 'LANGUAGE', 'COMPARATOR'], // RFC 5465, RFC 5255
+  // RFC 9051 §6.4: selected state
+  ['deselect', NONE, 'CLOSE', 'UNSELECT'], // RFC 3691
+  ['none', NONE, 'EXPUNGE', 'UID EXPUNGE', 'CHECK'], // RFC 4315
+  ['none', LITERALS | CONDSTORE, 'SEARCH', 'UID SEARCH', 'SORT', 'UID SORT', 'THREAD', 'UID THREAD'], // RFC 5256
+  ['none', LITERALS, 'ESEARCH'], // RFC 7377
+  ['none', LITERALS | CONDSTORE, 'FETCH', 'UID FETCH', 'STORE', 'UID STORE'], // RFC 7162, RFC 5257
+  ['none', LITERALS, 'COPY', 'UID COPY', 'MOVE', 'UID MOVE'], // RFC 6851
+];
+
+const ROWS: ReadonlyMap<string, VerbRow> = new Map(
+  TABLE.flatMap(([effect, flags, ...verbs]) =>
+    verbs.map((verb): [string, VerbRow] => [
+      verb,
+      Object.freeze({
+        verb,
+        effect,
+        hasLiterals: (flags & LITERALS) !== 0,
+        mayEnableCondstore: (flags & CONDSTORE) !== 0,
+      }),
+    ]),
+  ),
+);
+
+/** What nobody knows may leave anything: it is forwarded, and the connection is retired at release. */
+const UNKNOWN: VerbRow = Object.freeze({
+  verb: 'other',
+  effect: 'sticky',
+  hasLiterals: false,
+  mayEnableCondstore: false,
+});
+
+/**
+ * The row of a verb; unknown verbs share one row, whose verb is `other`.
+ *
+ * @param verb - upper case; commands with UID in front are one verb, as in `UID FETCH`
+ */
+export function verbRow(verb: string): VerbRow {
+  return ROWS.get(verb) ?? UNKNOWN;
+}
+
+/** Every verb that has a row of its own, for metrics and tests. */
+export const KNOWN_VERBS: readonly string[] = [...ROWS.keys()];
+
+const CONDSTORE_WORDS = /CONDSTORE|QRESYNC|MODSEQ|CHANGEDSINCE/i;
+
+/** Whether command text may enable CONDSTORE; a false positive costs only the reuse of one connection. */
+export function mentionsCondstore(buffer: Buffer, start: number, end: number): boolean {
+  return CONDSTORE_WORDS.test(buffer.toString('latin1', start, end));
+}
