@@ -25,6 +25,11 @@ import { resetConnection } from './upstream/reset.js';
 import { KNOWN_VERBS } from './wire/verbs.js';
 
 const READINESS_INTERVAL_MS = 10_000;
+/** A client that sent FIN may still read, so what it left running gets longer than what a vanished one did. */
+const HALF_CLOSE_FACTOR = 6;
+const MIN_HALF_CLOSE_MS = 1_000;
+/** For the server to close first, behind the last reset. */
+const CLOSE_GRACE_MS = 2_000;
 
 /** `draining` from the first signal on. */
 export type AppState = 'running' | 'draining';
@@ -116,6 +121,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     maxSessions: config.client.maxConnections,
     loginTimeoutMs: config.client.loginTimeoutMs,
     inactivityTimeoutMs: config.client.inactivityTimeoutMs,
+    halfCloseTimeoutMs: Math.max(MIN_HALF_CLOSE_MS, HALF_CLOSE_FACTOR * config.pool.releaseTimeoutMs),
     now,
     reportFault: events.onFault,
     serverId: () => upstream.serverId,
@@ -160,7 +166,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     health.stop();
     const closing = listeners.map((listener) => listener.close());
     await sessions.drain(drainTimeoutMs);
-    await pools.drain(config.pool.releaseTimeoutMs);
+    await pools.drain(config.pool.releaseTimeoutMs + CLOSE_GRACE_MS);
     await Promise.all(closing);
     await admin.close();
   };

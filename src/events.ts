@@ -40,18 +40,17 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
       onLogin: (outcome, durationMs) => {
         metrics.login(outcome, durationMs);
       },
-      onLoginFailed: (error) => {
+      onLoginFailed: (error, attempt) => {
         metrics.loginFailed(error);
+        logger.warn({ ...attempt, reason: error.code }, 'login failed');
       },
       onCommand: ({ verb }) => {
         metrics.command(verb);
       },
-      onClosed: ({ identity, durationMs, ...summary }) => {
+      onClosed: ({ identity, ...summary }) => {
         metrics.sessionClosed(summary.bytesReceived, summary.bytesSent);
-        logger.info(
-          { ...summary, session: summary.id, user: identity?.name, durationMs: Math.round(durationMs) },
-          'session ended',
-        );
+        const durationMs = Math.round(summary.durationMs);
+        logger.info({ ...summary, user: identity?.name, durationMs }, 'session ended');
       },
     },
     pool: {
@@ -81,10 +80,9 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
       onConnectFailed: (error) => {
         metrics.connectFailed(error);
         noteFailure(health, error);
-        logger.warn(
-          { upstream: upstreamName, reason: error.code, detail: error.message },
-          'upstream connection failed',
-        );
+        const fields = { upstream: upstreamName, reason: error.code, detail: error.message };
+        if (error.blame === 'client') logger.debug(fields, 'upstream login refused');
+        else logger.warn(fields, 'upstream connection failed');
       },
       onClosed: (connection, end, ageMs) => {
         const { bytesReceived, bytesSent, id } = connection;
@@ -104,5 +102,5 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
 /** Wrong credentials and busy users say nothing about the server's health. */
 function noteFailure(health: HealthCheck, error: ProxyError): void {
   if (error.code === 'credentials' || error.code === 'limit') health.noteSuccess();
-  else health.noteFailure(error.code);
+  else health.noteFailure(`${error.code}: ${error.message}`);
 }

@@ -20,6 +20,7 @@ export interface Identity {
   readonly key: string;
   /** The login name for the log: printable, quoted bytes escaped. Never a secret. */
   readonly name: string;
+  /** What stands behind the last `@` of the login name; empty if nothing does. */
   readonly domain: string;
 }
 
@@ -30,15 +31,20 @@ export interface Identity {
  */
 export function identityOf(upstream: string, credentials: Credentials): Identity {
   const { authenticationId, authorizationId } = credentials;
-  const name = printable(authenticationId);
+  const name = loginName(credentials);
   const key = [Buffer.from(upstream), authenticationId, authorizationId]
     .map((field) => `${String(field.length)}:${field.toString('latin1')}`)
     .join('');
   return {
     key,
     name: authorizationId.length === 0 ? name : `${printable(authorizationId)} (by ${name})`,
-    domain: name.slice(name.lastIndexOf('@') + 1 || name.length),
+    domain: name.includes('@') ? name.slice(name.lastIndexOf('@') + 1) : '',
   };
+}
+
+/** The name that was presented, for the log: whoever it is, nothing is proven by it. */
+export function loginName(credentials: Credentials): string {
+  return printable(credentials.authenticationId);
 }
 
 /** Overwrites the secret. Safe to call twice. */

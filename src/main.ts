@@ -5,6 +5,7 @@ import process from 'node:process';
 
 import { startApp } from './app.js';
 import { ConfigError } from './config/config-error.js';
+import { variablesHelp } from './config/help.js';
 import { loadConfigFromProcess } from './config/process-env.js';
 import { createLogger } from './log.js';
 import type { Logger } from './log.js';
@@ -12,9 +13,26 @@ import { VERSION, revision } from './version.js';
 
 /** sysexits.h EX_CONFIG: supervisors need not start us again before the configuration has changed. */
 const EXIT_CONFIG = 78;
+/** sysexits.h EX_USAGE. */
+const EXIT_USAGE = 64;
 const EXIT_FAILURE = 1;
 
+const USAGE = `Usage: imapbouncer [--help | --version]
+
+A local proxy that pools logged-in IMAP connections. It is told what to do by environment variables:
+`;
+
 async function main(): Promise<void> {
+  const [argument] = process.argv.slice(2);
+  if (argument === undefined) await serve();
+  else if (argument === '--version') process.stdout.write(`${VERSION}\n`);
+  else if (argument === '--help') process.stdout.write(`${USAGE}\n${variablesHelp()}\n`);
+  else throw new UsageError(`unknown argument ${argument}; see --help`);
+}
+
+class UsageError extends Error {}
+
+async function serve(): Promise<void> {
   const config = loadConfigFromProcess();
   const logger = createLogger(config.log);
   watchForDefects(logger);
@@ -61,8 +79,12 @@ function watchForDefects(logger: Logger): void {
   });
 }
 
+function exitCodeOf(error: unknown): number {
+  if (error instanceof ConfigError) return EXIT_CONFIG;
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+}
+
 main().catch((error: unknown) => {
-  const isConfig = error instanceof ConfigError;
   process.stderr.write(`imapbouncer: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exit(isConfig ? EXIT_CONFIG : EXIT_FAILURE);
+  process.exit(exitCodeOf(error));
 });

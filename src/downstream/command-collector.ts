@@ -8,8 +8,8 @@ import { readCommandLiteral } from '../wire/literal.js';
 export const MAX_LINE_BYTES = 16_384;
 /** The longest literal; what LITERAL- allows, and more than any user name or password. */
 export const MAX_LITERAL_BYTES = 4_096;
-/** A command before login has two strings; ID has at most 30 pairs (RFC 2971 §3.3). */
-export const MAX_LITERALS = 64;
+/** A command as a whole; ID with its 30 pairs (RFC 2971 §3.3) has room in it. */
+export const MAX_COMMAND_BYTES = 65_536;
 
 /**
  * - `more`: nothing complete yet.
@@ -32,6 +32,7 @@ export class CommandCollector {
   #literals: Buffer[] = [];
   #pieces: Buffer[] = [];
   #pieceBytes = 0;
+  #commandBytes = 0;
   /** Size of the literal that is being collected. */
   #literalBytes: number | undefined;
 
@@ -76,8 +77,9 @@ export class CommandCollector {
       this.#reset();
       return { kind: 'command', command };
     }
-    if (marker.size > MAX_LITERAL_BYTES || this.#literals.length >= MAX_LITERALS) {
-      const reason = `Literal too large or one too many, the limits are ${String(MAX_LITERAL_BYTES)} bytes and ${String(MAX_LITERALS)} literals`;
+    this.#commandBytes += line.length + marker.size;
+    if (marker.size > MAX_LITERAL_BYTES || this.#commandBytes > MAX_COMMAND_BYTES) {
+      const reason = `Literal too large, the limits are ${String(MAX_LITERAL_BYTES)} bytes and ${String(MAX_COMMAND_BYTES)} for the command`;
       return marker.isSynchronizing ? this.#refuse(line, reason) : fatal(reason);
     }
     this.#lines.push(line.subarray(0, line.lastIndexOf('{')));
@@ -109,6 +111,7 @@ export class CommandCollector {
   #reset(): void {
     this.#lines = [];
     this.#literals = [];
+    this.#commandBytes = 0;
   }
 }
 

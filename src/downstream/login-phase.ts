@@ -2,7 +2,7 @@
 
 import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
-import { wipeCredentials } from '../identity.js';
+import { loginName, wipeCredentials } from '../identity.js';
 import type { Credentials } from '../identity.js';
 import type { FramedSocket } from '../net/framed-socket.js';
 import {
@@ -31,7 +31,8 @@ export interface LoginPhaseOptions<A> {
   authenticate(credentials: Credentials): Promise<A>;
   /** Credentials were accepted: the listener of the socket is for the next one to set, bytes may be waiting. */
   onAuthenticated(tag: string, credentials: Credentials, accepted: A): void;
-  onLoginFailed(error: ProxyError): void;
+  /** @param user - the name that was presented */
+  onLoginFailed(error: ProxyError, user: string): void;
   onEnd(end: LoginPhaseEnd): void;
 }
 
@@ -213,7 +214,7 @@ export class LoginPhase<A> {
       (error: unknown) => {
         wipeCredentials(credentials);
         const failure = asProxyError(error);
-        this.#options.onLoginFailed(failure);
+        this.#options.onLoginFailed(failure, loginName(credentials));
         this.#isBusy = false;
         if (!this.#isOver) this.#client.write(refusalReply(tag, failure.refusal));
         this.#run();

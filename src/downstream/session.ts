@@ -37,6 +37,8 @@ export interface SessionOptions {
   readonly isLoginAllowed: boolean;
   readonly loginTimeoutMs: number;
   readonly inactivityTimeoutMs: number;
+  /** As in the relay's options. */
+  readonly halfCloseTimeoutMs: number;
   readonly now: () => number;
   readonly reportFault: FaultReporter;
   readonly serverId: () => Readonly<Record<string, string>>;
@@ -47,14 +49,23 @@ export interface SessionOptions {
 
 export interface SessionEvents {
   onLogin(outcome: 'cached' | 'upstream', durationMs: number): void;
-  onLoginFailed(error: ProxyError): void;
+  onLoginFailed(error: ProxyError, attempt: LoginAttempt): void;
   onCommand(row: VerbRow): void;
   /** The socket is gone. */
   onClosed(summary: SessionSummary): void;
 }
 
+/** Who tried to log in: what a tool that bans guessers wants to read. */
+export interface LoginAttempt {
+  readonly session: number;
+  readonly user: string;
+  /** The client's address; `unix` by a Unix socket. */
+  readonly peer: string;
+}
+
 export interface SessionSummary {
-  readonly id: number;
+  readonly session: number;
+  readonly peer: string;
   readonly identity: Identity | undefined;
   readonly end: SessionEnd;
   readonly durationMs: number;
@@ -68,6 +79,7 @@ export class Session {
   readonly #client: FramedSocket;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
+  readonly #peer: string;
   readonly #loginPhase: LoginPhase<SessionLogin>;
   #loginTimer: NodeJS.Timeout | undefined;
   #relay: Relay | undefined;
@@ -80,6 +92,7 @@ export class Session {
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
     this.#startedAt = options.now();
+    this.#peer = socket.remoteAddress ?? 'unix';
     this.#client = new FramedSocket(socket, new LineFramer(), options.reportFault);
     this.#loginPhase = new LoginPhase<SessionLogin>({
       client: this.#client,
@@ -88,8 +101,8 @@ export class Session {
       onAuthenticated: (tag, credentials, login) => {
         this.#authenticated(tag, credentials, login);
       },
-      onLoginFailed: (error) => {
-        options.events.onLoginFailed(error);
+      onLoginFailed: (error, user) => {
+        options.events.onLoginFailed(error, { session: options.id, user, peer: this.#peer });
       },
       onEnd: (end) => {
         this.#finish(end);
@@ -150,6 +163,7 @@ export class Session {
       lease: login.lease,
       capabilities: login.capabilities,
       serverId: this.#options.serverId(),
+      halfCloseTimeoutMs: this.#options.halfCloseTimeoutMs,
       acquire: async () => {
         this.#isAcquiring = true;
         try {
@@ -216,7 +230,8 @@ export class Session {
 
   #closed(end: SessionEnd): void {
     this.#options.events.onClosed({
-      id: this.#options.id,
+      session: this.#options.id,
+      peer: this.#peer,
       identity: this.#identity,
       end,
       durationMs: this.#options.now() - this.#startedAt,

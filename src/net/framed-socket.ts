@@ -1,6 +1,7 @@
 /** Owns one socket, from creation to destruction: its options, its listeners, and its back-pressure. */
 
 import type { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 
 import type { LineFramer } from '../wire/line-framer.js';
 
@@ -48,6 +49,8 @@ export class FramedSocket {
     this.framer = framer;
     this.#socket = socket;
     this.#reportFault = reportFault;
+    // Who ends its half when is decided here, not by Node.
+    socket.allowHalfOpen = true;
     socket.setNoDelay(true);
     socket.setKeepAlive(true, KEEPALIVE_DELAY_MS);
     socket.setTimeout(0);
@@ -92,6 +95,11 @@ export class FramedSocket {
   /** Whether a listener threw: what it was in the middle of is not done, so nothing it holds may be reused. */
   get hasFault(): boolean {
     return this.#hasFault;
+  }
+
+  /** Over TLS the peer's close_notify comes as `end`, before its FIN. */
+  get isTls(): boolean {
+    return this.#socket instanceof TLSSocket;
   }
 
   get isDestroyed(): boolean {

@@ -39,23 +39,31 @@ export async function openListener(address: ListenerAddress, events: ListenerEve
   });
   if (address.kind === 'unix') await removeStaleSocket(address.path);
   await listen(server, address);
+  const close = (): Promise<void> =>
+    new Promise((resolve) => {
+      // Node's callback has an error only if the server is closed already, which is what was asked for.
+      server.close(() => {
+        resolve();
+      });
+    });
   server.on('error', (error) => {
     events.onError(error);
   });
-  if (address.kind === 'unix') await setAccess(address);
+  if (address.kind === 'unix') {
+    try {
+      await setAccess(address);
+    } catch (error) {
+      await close();
+      throw error;
+    }
+  }
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : undefined;
   return {
     kind: address.kind,
     address: address.kind === 'unix' ? address.path : `${address.host}:${String(port)}`,
     port,
-    close: () =>
-      new Promise((resolve) => {
-        // Node's callback has an error only if the server is closed already, which is what was asked for.
-        server.close(() => {
-          resolve();
-        });
-      }),
+    close,
   };
 }
 

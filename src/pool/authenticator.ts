@@ -6,8 +6,8 @@ import type { Credentials, Identity } from '../identity.js';
 import type { ConnectionPools } from './connection-pools.js';
 import type { CredentialCache, KnownCredentials } from './credential-cache.js';
 import type { Lease } from './lease.js';
-import type { Capabilities, UpstreamConnection } from '../upstream/connection.js';
-import type { LeaseRequest, PoolUpstream } from './pool-options.js';
+import type { Capabilities } from '../upstream/connection.js';
+import type { PoolUpstream } from './pool-options.js';
 
 export interface Authenticated {
   readonly identity: Identity;
@@ -98,7 +98,7 @@ export class Authenticator {
       return {
         ...known,
         outcome: 'upstream',
-        lease: await this.#hold({ identity, credentials, signal }, await connecting),
+        lease: await this.#pools.adopt({ identity, credentials, signal }, await connecting),
       };
     } catch (error) {
       const failure = asProxyError(error);
@@ -106,16 +106,6 @@ export class Authenticator {
       throw failure;
     } finally {
       this.#attempts.delete(fingerprint);
-    }
-  }
-
-  /** Without room for the connection the session waits like any other, at its first command. */
-  async #hold(request: LeaseRequest, verified: UpstreamConnection): Promise<Lease | undefined> {
-    try {
-      return await this.#pools.acquire({ ...request, verified });
-    } catch {
-      // The pools have counted it and closed the connection; the login itself was right.
-      return undefined;
     }
   }
 }

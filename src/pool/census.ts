@@ -74,10 +74,10 @@ export class Census {
     this.#open.add(pooled);
   }
 
+  /** Its socket is gone; {@link free} says so of the count. */
   gone(pooled: PooledConnection): void {
     this.#open.delete(pooled);
     this.notIdle(pooled);
-    this.free(pooled.pool);
   }
 
   nowIdle(pooled: PooledConnection): void {

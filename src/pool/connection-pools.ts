@@ -1,49 +1,77 @@
-/** Owns the pooled connections of all identities: who may lease, who waits, and when a connection is retired. */
+/** Owns the pooled connections of all identities: who is lent one, who waits, and for whom one is closed. */
 
 import { ProxyError, asProxyError } from '../errors.js';
-import type { Credentials, Identity } from '../identity.js';
-import type { CloseReason, Leaving, UpstreamConnection } from '../upstream/connection.js';
+import type { Credentials } from '../identity.js';
+import type { CloseReason, UpstreamConnection } from '../upstream/connection.js';
 import { Census } from './census.js';
-import { IdentityPool } from './identity-pool.js';
-import type { PooledConnection, Slot } from './identity-pool.js';
-import { Lease } from './lease.js';
+import type { IdentityPool, PooledConnection, Slot } from './identity-pool.js';
+import { LeaseBook } from './lease-book.js';
+import type { Lease } from './lease.js';
+import { PoolDirectory } from './pool-directory.js';
 import type { LeaseRequest, PoolEvents, PoolOptions, PoolSnapshot, PoolUpstream } from './pool-options.js';
+import { RetirementPolicy } from './retirement.js';
 import { WaitQueue } from './wait-queue.js';
 
 /** More logins at once for one identity only make a server suspicious. */
 const MAX_OPENING_PER_IDENTITY = 2;
-const AGE_JITTER = 0.1;
-const MIN_SWEEP_MS = 50;
-const MAX_SWEEP_MS = 5_000;
+/** How long a client waits for a connection that is just being reset, rather than open another. */
+const PATIENCE_MS = 100;
 
+/** A request on its way to a connection. */
 interface Pending {
   readonly request: LeaseRequest;
   readonly pool: IdentityPool;
+  /** Has just logged in with the request's credentials: that is the connection to lend. */
+  readonly verified?: UpstreamConnection;
+  readonly patientUntil: number;
   /** Set when the request is granted. */
   lending?: Promise<PooledConnection>;
+  /** The idle connection that was closed to make room for this request: one at a time. */
+  evicted?: PooledConnection;
 }
 
 export class ConnectionPools {
-  readonly #options: PoolOptions;
   readonly #upstream: PoolUpstream;
   readonly #events: PoolEvents;
   readonly #now: () => number;
-  readonly #pools = new Map<string, IdentityPool>();
+  readonly #pools: PoolDirectory;
   readonly #queue: WaitQueue<Pending>;
   readonly #census: Census;
+  readonly #retirement: RetirementPolicy;
+  readonly #leases: LeaseBook;
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
 
   constructor(options: PoolOptions, upstream: PoolUpstream, events: PoolEvents, now: () => number) {
-    this.#options = options;
+    const { acquireMaxWaiting, acquireTimeoutMs, releaseTimeoutMs } = options;
     this.#upstream = upstream;
     this.#events = events;
     this.#now = now;
     this.#census = new Census(options);
-    this.#queue = new WaitQueue({
-      maxWaiting: options.acquireMaxWaiting,
-      timeoutMs: options.acquireTimeoutMs,
+    this.#queue = new WaitQueue({ maxWaiting: acquireMaxWaiting, timeoutMs: acquireTimeoutMs, now });
+    this.#retirement = new RetirementPolicy(options, now);
+    this.#pools = new PoolDirectory({
+      maxConnections: options.maxConnectionsPerUser,
+      sweepIntervalMs: this.#retirement.sweepIntervalMs,
+      isExpired: (pooled) => this.#retirement.reasonWhileIdle(pooled) !== undefined,
+      onDropped: (pooled) => {
+        this.#retire(pooled, this.#retirement.reasonWhileIdle(pooled) ?? 'evicted');
+      },
+      reportFault: (error) => {
+        events.onFault(error);
+      },
+    });
+    this.#leases = new LeaseBook({
+      census: this.#census,
+      retirement: this.#retirement,
+      upstream,
+      events,
       now,
+      releaseTimeoutMs,
+      isDraining: () => this.#isDraining,
+      onReturned: () => {
+        this.#serve();
+      },
     });
   }
 
@@ -69,22 +97,47 @@ export class ConnectionPools {
    */
   async acquire(request: LeaseRequest): Promise<Lease> {
     const startedAt = this.#now();
-    const { identity, verified } = request;
+    const { key } = request.identity;
+    let patience: NodeJS.Timeout | undefined;
     try {
-      if (this.#isDraining) throw new ProxyError('draining');
-      const pending: Pending = { request, pool: this.#poolOf(identity) };
-      const isImmediate =
-        !this.#queue.hasWaiters(identity.key) && this.#tryGrant(pending, this.#queue.size + 1);
-      if (!isImmediate) await this.#queue.wait(identity.key, pending, request.signal);
-      const waitedMs = isImmediate ? 0 : this.#now() - startedAt;
-      return this.#lease(await granted(pending), waitedMs);
+      const pending = this.#begin(request);
+      const isImmediate = this.#tryGrant(pending, this.#queue.countWaiters(key));
+      if (!isImmediate) {
+        if (pending.pool.returning > 0) patience = setTimeout(this.#serve.bind(this), PATIENCE_MS);
+        await this.#queue.wait(key, pending, request.signal);
+      }
+      const pooled = await granted(pending);
+      return this.#leases.begin(pooled, isImmediate ? 0 : this.#now() - startedAt);
     } catch (error) {
-      // A verified connection that finds no room is given up; that its credentials are right is known all the same.
-      verified?.close('evicted');
-      this.#forgetIfEmpty(identity.key);
+      this.#forgetIfEmpty(key);
       const failure = asProxyError(error);
       this.#events.onRejected(failure);
       throw failure;
+    } finally {
+      clearTimeout(patience);
+    }
+  }
+
+  /**
+   * Takes a connection over that has just logged in, and leases it. Waits only where closing an idle connection makes
+   * room for it.
+   *
+   * @returns undefined if there is no room: the connection is closed then
+   */
+  async adopt(request: LeaseRequest, verified: UpstreamConnection): Promise<Lease | undefined> {
+    const { key } = request.identity;
+    try {
+      const pending: Pending = { ...this.#begin(request), verified };
+      if (!this.#tryGrant(pending, 0)) {
+        if (pending.evicted === undefined) throw new ProxyError('queue_full');
+        await this.#queue.wait(key, pending, request.signal);
+      }
+      return this.#leases.begin(await granted(pending), 0);
+    } catch (error) {
+      verified.close('evicted');
+      this.#forgetIfEmpty(key);
+      this.#events.onRejected(asProxyError(error));
+      return undefined;
     }
   }
 
@@ -110,32 +163,44 @@ export class ConnectionPools {
     });
   }
 
+  #begin(request: LeaseRequest): Pending {
+    if (this.#isDraining) throw new ProxyError('draining');
+    return { request, pool: this.#pools.of(request.identity), patientUntil: this.#now() + PATIENCE_MS };
+  }
+
   /**
    * Takes what the request needs, at once, or says false and takes nothing.
    *
-   * @param waiting - how many clients wait, this one included
+   * @param ahead - how many of the same identity come first
    */
-  #tryGrant(pending: Pending, waiting: number): boolean {
-    const { pool, request } = pending;
-    if (request.verified !== undefined) {
-      if (!this.#reserve(pool, waiting)) return false;
-      pending.lending = this.#adopt(pool, request.verified);
-    } else if (pool.hasIdle) {
+  #tryGrant(pending: Pending, ahead: number): boolean {
+    const { pool, request, verified } = pending;
+    if (verified !== undefined) {
+      if (!this.#reserve(pending)) return false;
+      pending.lending = this.#adopt(pending, verified);
+      return true;
+    }
+    if (pool.hasIdle) {
+      if (ahead > 0) return false;
       pool.promised += 1;
       pending.lending = this.#takeIdle(pending);
-    } else {
-      if (pool.opening >= MAX_OPENING_PER_IDENTITY || !this.#reserve(pool, waiting)) return false;
-      pending.lending = this.#open(pool, request.credentials);
+      return true;
     }
+    const isWorthWaiting = pool.returning > ahead && this.#now() < pending.patientUntil;
+    if (isWorthWaiting || pool.opening >= MAX_OPENING_PER_IDENTITY || !this.#reserve(pending)) return false;
+    pending.lending = this.#open(pool, request.credentials);
     return true;
   }
 
   /** Counts one more connection, or begins to make room for it and says false. */
-  #reserve(pool: IdentityPool, waiting: number): boolean {
-    if (this.#census.reserve(pool)) return true;
-    // One closing connection for each client that waits is enough.
-    const longestIdle = this.#census.longestIdle(pool);
-    if (longestIdle !== undefined && this.#census.closing < waiting) this.#retire(longestIdle, 'evicted');
+  #reserve(pending: Pending): boolean {
+    if (this.#census.reserve(pending.pool)) return true;
+    const isMakingRoom = pending.evicted !== undefined && this.#census.open.has(pending.evicted);
+    const longestIdle = isMakingRoom ? undefined : this.#census.longestIdle(pending.pool);
+    if (longestIdle !== undefined) {
+      pending.evicted = longestIdle;
+      this.#retire(longestIdle, 'evicted');
+    }
     return false;
   }
 
@@ -145,7 +210,7 @@ export class ConnectionPools {
     pool.promised -= 1;
     if (slot.pooled !== undefined) return this.#taken(slot.pooled);
     // The idle connection died meanwhile, and the slot is a new one.
-    if (pool.opening < MAX_OPENING_PER_IDENTITY && this.#reserve(pool, this.#queue.size + 1))
+    if (pool.opening < MAX_OPENING_PER_IDENTITY && this.#reserve(pending))
       return this.#open(pool, request.credentials, slot);
     pool.slots.drop(slot);
     await this.#queue.wait(pool.identity.key, pending, request.signal);
@@ -159,7 +224,7 @@ export class ConnectionPools {
       const slot = emptySlot ?? (await pool.slots.take());
       if (slot.pooled !== undefined) {
         // One came back meanwhile: that is better than a login.
-        this.#census.free(pool);
+        this.#free(pool);
         return this.#taken(slot.pooled);
       }
       return this.#install(slot, pool, await this.#connect(pool, credentials, slot));
@@ -175,36 +240,29 @@ export class ConnectionPools {
       return await this.#upstream.connect(credentials);
     } catch (error) {
       pool.slots.drop(slot);
-      this.#census.free(pool);
+      this.#free(pool);
       throw error;
     }
   }
 
   /** The verified connection takes the place of the longest idle one, so that a warm user's pool doesn't grow. */
-  async #adopt(pool: IdentityPool, verified: UpstreamConnection): Promise<PooledConnection> {
-    const slot = await pool.slots.take();
-    const lastUsed = slot.pooled;
-    if (lastUsed !== undefined) {
-      const [longestIdle = lastUsed] = pool.idle;
-      longestIdle.slot.pooled = lastUsed;
-      lastUsed.slot = longestIdle.slot;
-      this.#retire(longestIdle, 'credentials');
-    }
+  async #adopt({ pool, evicted }: Pending, verified: UpstreamConnection): Promise<PooledConnection> {
+    const slot = await pool.slots.takeNew();
+    // If one went already to make room, that was the one.
+    const [longestIdle] = evicted?.pool === pool ? [] : pool.idle;
+    if (longestIdle !== undefined && pool.hasIdle) this.#retire(longestIdle, 'credentials');
     return this.#install(slot, pool, verified);
   }
 
   #install(slot: Slot, pool: IdentityPool, connection: UpstreamConnection): PooledConnection {
-    const now = this.#now();
-    const jitter = 1 + AGE_JITTER * (2 * Math.random() - 1);
-    const retireAt = this.#options.maxAgeMs === 0 ? Infinity : now + this.#options.maxAgeMs * jitter;
-    const pooled: PooledConnection = { connection, pool, slot, retireAt, idleSince: now, leases: 0 };
+    const retireAt = this.#retirement.retireAt();
+    const pooled: PooledConnection = { connection, pool, slot, retireAt, idleSince: this.#now(), leases: 0 };
     slot.pooled = pooled;
     this.#census.opened(pooled);
     void connection.closed.then(() => {
       this.#census.gone(pooled);
-      this.#forgetIfEmpty(pool.identity.key);
+      this.#free(pool);
       this.#serve();
-      if (this.#census.connections === 0) this.#onEmpty?.();
     });
     return pooled;
   }
@@ -214,103 +272,24 @@ export class ConnectionPools {
     return pooled;
   }
 
-  #lease(pooled: PooledConnection, waitedMs: number): Lease {
-    const isReuse = pooled.leases > 0;
-    const startedAt = this.#now();
-    pooled.leases += 1;
-    this.#census.begin('leased');
-    this.#events.onLeased(isReuse, waitedMs);
-    const ended = (): void => {
-      this.#census.end('leased');
-      this.#events.onLeaseEnded(this.#now() - startedAt);
-    };
-    return new Lease(pooled.connection, isReuse, {
-      released: (lease, leaving) => {
-        ended();
-        void this.#release(pooled, lease, leaving);
-      },
-      discarded: (_lease, reason) => {
-        ended();
-        pooled.connection.destroy(reason);
-        pooled.pool.slots.drop(pooled.slot);
-      },
-    });
-  }
-
-  /** Gives the connection to the next client only after it was proven clean. */
-  async #release(pooled: PooledConnection, lease: Lease, leaving: Leaving): Promise<void> {
-    const { connection, pool, slot } = pooled;
-    const reason = lease.isDirty ? 'dirty' : this.#retireReason(pooled);
-    const isClean = reason === undefined && (lease.isPristine || (await this.#reset(connection, leaving)));
-    if (isClean && connection.isUsable && !this.#isDraining) {
-      pooled.idleSince = this.#now();
-      this.#census.nowIdle(pooled);
-      pool.slots.give(slot);
-      this.#serve();
-    } else {
-      if (isClean || reason !== undefined) connection.close(reason ?? 'drain');
-      else connection.destroy('reset');
-      pool.slots.drop(slot);
-    }
-  }
-
-  async #reset(connection: UpstreamConnection, leaving: Leaving): Promise<boolean> {
-    const { releaseTimeoutMs } = this.#options;
-    this.#census.begin('resetting');
-    const outcome =
-      releaseTimeoutMs === 0 && !connection.isQuiet
-        ? 'timeout'
-        : await this.#upstream.reset(connection, leaving, releaseTimeoutMs);
-    this.#census.end('resetting');
-    this.#events.onReset(outcome);
-    return outcome === 'clean';
-  }
-
-  /** Why a connection that is not in use must not be lent again. */
-  #retireReason(pooled: PooledConnection): CloseReason | undefined {
-    const { mailboxCacheTtlMs, maxLeasesPerConnection } = this.#options;
-    if (this.#isDraining) return 'drain';
-    if (mailboxCacheTtlMs === 0) return 'idle';
-    if (maxLeasesPerConnection > 0 && pooled.leases >= maxLeasesPerConnection) return 'leases';
-    if (this.#now() >= pooled.retireAt) return 'age';
-    return undefined;
-  }
-
   #retire(pooled: PooledConnection, reason: CloseReason): void {
     this.#census.notIdle(pooled);
     pooled.connection.close(reason);
   }
 
-  #serve(): void {
-    this.#queue.serve((pending) => this.#tryGrant(pending, this.#queue.size));
+  /** One connection less. */
+  #free(pool: IdentityPool): void {
+    this.#census.free(pool);
+    this.#forgetIfEmpty(pool.identity.key);
+    if (this.#census.connections === 0) this.#onEmpty?.();
   }
 
-  #poolOf(identity: Identity): IdentityPool {
-    const known = this.#pools.get(identity.key);
-    if (known !== undefined) return known;
-    const ttlMs = this.#options.mailboxCacheTtlMs;
-    const isIdleTooLong = (pooled: PooledConnection): boolean => this.#now() - pooled.idleSince >= ttlMs;
-    const pool = new IdentityPool({
-      identity,
-      maxConnections: this.#options.maxConnectionsPerUser,
-      sweepIntervalMs: Math.min(MAX_SWEEP_MS, Math.max(MIN_SWEEP_MS, ttlMs / 4)),
-      isExpired: (pooled) => isIdleTooLong(pooled) || this.#retireReason(pooled) !== undefined,
-      onDropped: (pooled) => {
-        this.#retire(pooled, isIdleTooLong(pooled) ? 'idle' : (this.#retireReason(pooled) ?? 'evicted'));
-      },
-      reportFault: (error) => {
-        this.#events.onFault(error);
-      },
-    });
-    this.#pools.set(identity.key, pool);
-    return pool;
+  #serve(): void {
+    this.#queue.serve((pending) => this.#tryGrant(pending, 0));
   }
 
   #forgetIfEmpty(key: string): void {
-    const pool = this.#pools.get(key);
-    if (pool?.isEmpty !== true || this.#queue.hasWaiters(key)) return;
-    this.#pools.delete(key);
-    pool.slots.dispose();
+    if (this.#queue.countWaiters(key) === 0) this.#pools.forgetIfEmpty(key);
   }
 }
 

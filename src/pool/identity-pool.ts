@@ -9,7 +9,7 @@ export interface PooledConnection {
   readonly connection: UpstreamConnection;
   readonly pool: IdentityPool;
   /** Where it stands. */
-  slot: Slot;
+  readonly slot: Slot;
   /** When it is too old to be lent again; monotonic milliseconds. */
   readonly retireAt: number;
   /** When it was given back last; monotonic milliseconds. */
@@ -46,6 +46,8 @@ export class IdentityPool {
   connections = 0;
   /** Connections that are being opened. */
   opening = 0;
+  /** Connections that are only a round trip away from being idle. */
+  returning = 0;
   /** Idle connections that are promised, and not taken yet. */
   promised = 0;
   /** Not promised or promised; the longest idle first. */
@@ -57,7 +59,7 @@ export class IdentityPool {
       // Slots of connections that died while idle are dropped when they are met: they need room until then.
       max: options.maxConnections * 2,
       createSlot: () => ({ pooled: undefined }),
-      isUsable: ({ pooled }) => pooled?.connection.isUsable === true,
+      isUsable: ({ pooled }) => pooled?.connection.isUsable === true && !options.isExpired(pooled),
       isExpired: ({ pooled }) => pooled === undefined || options.isExpired(pooled),
       onDropped: ({ pooled }) => {
         if (pooled !== undefined) options.onDropped(pooled);

@@ -41,8 +41,6 @@ export interface LeaseRequest {
   readonly credentials: Credentials;
   /** Aborted when the client has gone. */
   readonly signal?: AbortSignal;
-  /** A connection that has just logged in with these credentials: it is leased, once there is room for it. */
-  readonly verified?: UpstreamConnection;
 }
 
 /** How many connections are in which state, at this moment. */

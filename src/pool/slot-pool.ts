@@ -92,6 +92,19 @@ export class SlotPool<S extends object> {
     }
   }
 
+  /** Lends a new slot even if used ones are idle; their order stays. */
+  async takeNew(): Promise<S> {
+    const used: S[] = [];
+    let slot = await this.#pool.acquire();
+    while (!this.#fresh.has(slot)) {
+      used.push(slot);
+      slot = await this.#pool.acquire();
+    }
+    this.#fresh.delete(slot);
+    for (const idle of used.reverse()) this.give(idle);
+    return slot;
+  }
+
   give(slot: S): void {
     this.#pool.release(slot).catch(this.#reportFault);
   }

@@ -37,8 +37,9 @@ export class WaitQueue<R> {
     return first === undefined ? 0 : this.#options.now() - first.enqueuedAt;
   }
 
-  hasWaiters(key: string): boolean {
-    return this.#lines.has(key);
+  /** How many wait in the line of `key`. */
+  countWaiters(key: string): number {
+    return this.#lines.get(key)?.size ?? 0;
   }
 
   /**

@@ -253,6 +253,8 @@ export class CommandPump {
       return;
     }
     this.#watchCondstore(lease, row, start, end);
+    // A word could be cut in two here, and strings of these commands are short anyway.
+    if (row.mayEnableCondstore && framer.kind === 'literal' && framer.literalRemaining > 0) lease.markDirty();
     this.#forward(start, end);
     if (framer.kind === 'line') this.#endLine(lease, row, marker, start, end);
   }

@@ -13,6 +13,9 @@ import { CommandPump } from './command-pump.js';
 import type { CommandPumpHost } from './command-pump.js';
 import { badReply, byeReply, capabilityReply, idReply, logoutReply } from './local-replies.js';
 
+/** Servers count bad commands and cut the connection off: the next client must not pay for this one's. */
+const MAX_BAD_REPLIES = 3;
+
 /** How a session ended, for the log. */
 export type RelayEnd =
   | 'logout'
@@ -36,6 +39,8 @@ export interface RelayOptions {
   /** What the client was told at login; used until there is a lease. */
   readonly capabilities: readonly string[];
   readonly serverId: Readonly<Record<string, string>>;
+  /** How long the server may be silent once the client has sent FIN: most such clients are gone. Milliseconds. */
+  readonly halfCloseTimeoutMs: number;
   /** The session gives up waiting when it has ended; a lease that comes later is still taken over. */
   acquire(): Promise<Lease>;
   onCommand(row: VerbRow): void;
@@ -53,6 +58,8 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   #end: RelayEnd | undefined;
   #isInputEnded = false;
   #hasAnswered = false;
+  #badReplies = 0;
+  #silence: NodeJS.Timeout | undefined;
   #desyncReason: string | undefined;
 
   constructor(options: RelayOptions) {
@@ -152,16 +159,22 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   onInputEnd(): void {
     this.#isInputEnded = true;
     this.#finishIfAnswered();
+    if (this.#end !== undefined) return;
+    this.#silence = setTimeout(() => {
+      this.#bye('timeout', 'The mail server is silent', 'UNAVAILABLE');
+    }, this.#options.halfCloseTimeoutMs);
   }
 
   // ---- what the upstream connection reports
 
   forward(bytes: Buffer): void {
+    this.#silence?.refresh();
     if (!this.#client.write(bytes)) this.#lease?.connection.pause();
   }
 
-  onCompleted(command: OutstandingCommand, _status: TaggedStatus, _line: Buffer): void {
+  onCompleted(command: OutstandingCommand, status: TaggedStatus): void {
     this.#pump.completed(command);
+    if (status === 'BAD' && ++this.#badReplies >= MAX_BAD_REPLIES) this.#lease?.markDirty();
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
     this.#options.onFirstAnswer();
@@ -234,6 +247,7 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   #finish(end: RelayEnd): void {
     if (this.#end !== undefined) return;
     this.#end = end;
+    clearTimeout(this.#silence);
     this.#pump.stop();
     const lease = this.#lease;
     this.#lease = undefined;

@@ -13,6 +13,9 @@ import { randomTag } from './random-tag.js';
 /** How long a server may take to close first, so that TIME_WAIT lies with it and not with us. */
 const PEER_CLOSE_GRACE_MS = 1_000;
 
+/** How long a FIN may take behind its close_notify; nothing else waits for it. */
+const PEER_FIN_DELAY_MS = 20;
+
 /** Why an upstream connection was closed; the same strings are the `reason` label of the metric. */
 export type CloseReason =
   | 'idle'
@@ -98,7 +101,7 @@ export class UpstreamConnection {
         },
         onEnd: () => {
           this.#closeReason ??= this.#hasBye ? 'bye' : 'eof';
-          socket.end();
+          this.#answerEnd();
         },
         onDrain: () => {
           this.#user.onDrain();
@@ -114,7 +117,12 @@ export class UpstreamConnection {
 
   /** Whether a lease may be taken on it: alive, and nothing half-said on it. */
   get isUsable(): boolean {
-    return this.#closeReason === undefined && !this.#hasBye && !this.#socket.hasEnded && this.isQuiet;
+    const isOpen = this.#closeReason === undefined && !this.#hasBye && !this.#socket.hasEnded;
+    return isOpen && this.isQuiet && this.#socket.framer.pendingBytes === 0;
+  }
+
+  get isDestroyed(): boolean {
+    return this.#socket.isDestroyed;
   }
 
   /** Whether nothing is outstanding, and only whole responses were forwarded. */
@@ -194,6 +202,20 @@ export class UpstreamConnection {
     this.#closeReason ??= reason;
     this.#isLocalEnd ||= !this.#socket.hasEnded && this.#socket.error === undefined;
     this.#socket.destroy();
+  }
+
+  /**
+   * Closes behind the server. Over TLS its FIN follows its close_notify: an answer that crosses it would be a
+   * simultaneous close, which leaves TIME_WAIT on both sides.
+   */
+  #answerEnd(): void {
+    if (!this.#socket.isTls) {
+      this.#socket.end();
+      return;
+    }
+    setTimeout(() => {
+      this.#socket.end();
+    }, PEER_FIN_DELAY_MS);
   }
 
   #awaitPeerClose(reason: CloseReason): void {

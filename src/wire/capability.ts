@@ -30,21 +30,22 @@ export class CapabilitySet {
   }
 }
 
-const LIST = /(^\* |\[)CAPABILITY((?: +[^ \]\r\n]+)*)/i;
+/** A list stands behind `* CAPABILITY`, or as the response code of a status line: nowhere else (RFC 9051 §7.1, §7.2.2). */
+const LIST = /^(\* CAPABILITY|[^ ]+ (?:OK|NO|BAD|PREAUTH|BYE) \[CAPABILITY)((?: +[^ \]\r\n]+)*)/i;
 
-/** The capabilities that a line carries, `* CAPABILITY` and response code alike; undefined if it carries none. */
+/** The capabilities that a line carries; undefined if it carries none. */
 export function readCapabilities(line: string): CapabilitySet | undefined {
-  const match = LIST.exec(line);
-  if (match === null) return undefined;
-  return new CapabilitySet((match[2] ?? '').split(' ').filter((name) => name !== ''));
+  const list = LIST.exec(line)?.[2];
+  return list === undefined ? undefined : new CapabilitySet(list.split(' ').filter((name) => name !== ''));
 }
 
-/** The same line with only those capabilities that a logged-in client may see; everything else stays as it is. */
+/** The same line without what a logged-in client may not see; everything else stays as it is. */
 export function filterCapabilityLine(line: Buffer): Buffer {
   const text = line.toString('latin1');
   const filtered = text.replace(LIST, (_all, lead: string, list: string) => {
-    const names = readCapabilities(`* CAPABILITY${list}`)?.forClients ?? [];
-    return [`${lead}CAPABILITY`, ...names].join(' ');
+    return (
+      lead + list.replace(/ +([^ ]+)/g, (item, name: string) => (NEVER_AFTER_LOGIN.test(name) ? '' : item))
+    );
   });
   return filtered === text ? line : Buffer.from(filtered, 'latin1');
 }

@@ -9,9 +9,12 @@ export interface CommandHead {
   readonly row: VerbRow;
 }
 
-/** tag SP verb, then a space or the line's end; a tag is 1*<any ASTRING-CHAR except "+">. */
+/**
+ * tag SP verb, then a space or the line's end; a tag is 1*<any ASTRING-CHAR except "+">. Longer tags are refused, since
+ * the reply must show tag and status within its head.
+ */
 
-const HEAD = /^([^\0-\x20(){%*"\\+\x7f-\xff]+) ([^\0-\x20\x7f-\xff]+)(?: ([^\0-\x20\x7f-\xff]+))?/;
+const HEAD = /^([^\0-\x20(){%*"\\+\x7f-\xff]{1,100}) ([^\0-\x20\x7f-\xff]+)(?: ([^\0-\x20\x7f-\xff]+))?/;
 const AFTER_WORD = /^[ \r\n]/;
 
 /**
@@ -32,7 +35,7 @@ export function readCommandHead(buffer: Buffer, start: number, end: number): Com
 
 /** The tag for a tagged BAD, if the line has at least that: `undefined` means that only `* BAD` can be said. */
 export function readTag(buffer: Buffer, start: number, end: number): string | undefined {
-  return /^([^\0-\x20(){%*"\\+\x7f-\xff]+)[ \r\n]/.exec(
+  return /^([^\0-\x20(){%*"\\+\x7f-\xff]{1,100})[ \r\n]/.exec(
     buffer.toString('latin1', start, Math.min(end, start + HEAD_BYTES)),
   )?.[1];
 }

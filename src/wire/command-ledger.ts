@@ -32,6 +32,11 @@ export class CommandLedger {
     return this.#selecting > 0 ? 'unknown' : this.#selected;
   }
 
+  /** Whether a command with this tag is outstanding. */
+  has(tag: string): boolean {
+    return this.#byTag.has(tag);
+  }
+
   /** Notes a command just before its first byte is sent. */
   begin(tag: string, row: VerbRow): OutstandingCommand {
     const command = { tag, row };

@@ -8,8 +8,8 @@ import { readResponseLiteral } from './literal.js';
 import { readResponseHead } from './response-head.js';
 import type { ResponseHead, TaggedStatus } from './response-head.js';
 
-/** The longest line that carries capabilities; they are the only lines that are collected before they pass. */
-const MAX_CAPABILITY_LINE_BYTES = 65_536;
+/** The longest status or capability line: they are understood as a whole, unlike data, which may have any length. */
+const MAX_STATUS_LINE_BYTES = 65_536;
 
 /**
  * Who listens to an upstream. The calls of one {@link ResponseReader.read} come before the bytes that they speak of
@@ -18,7 +18,7 @@ const MAX_CAPABILITY_LINE_BYTES = 65_536;
 export interface ResponseSink {
   /** Bytes for the client: in order, never empty, valid only during the call unless the listener keeps the buffer. */
   forward(bytes: Buffer): void;
-  /** @param line - the whole reply line, or its end if it is longer than one segment */
+  /** @param line - the whole reply line */
   onCompleted(command: OutstandingCommand, status: TaggedStatus, line: Buffer): void;
   onContinuation(line: Buffer): void;
   onBye(line: Buffer): void;
@@ -34,7 +34,8 @@ export class ResponseReader {
   readonly #ledger: CommandLedger;
   /** The response that is being read, until its last line ended. */
   #current: ResponseHead | undefined;
-  #isAtBoundary = true;
+  /** Some of a response was forwarded, and its end was not. */
+  #isInside = false;
   #collected: Buffer[] = [];
   #collectedBytes = 0;
 
@@ -45,7 +46,7 @@ export class ResponseReader {
 
   /** Whether what was forwarded so far ends between two responses, so that the proxy may say something itself. */
   get isAtBoundary(): boolean {
-    return this.#isAtBoundary && this.#current === undefined;
+    return !this.#isInside;
   }
 
   /** Reads everything that the framer has. */
@@ -55,21 +56,32 @@ export class ResponseReader {
     let from = framer.offset;
     let to = from;
     while (framer.next()) {
-      const { start, end } = framer;
+      const { start, end, kind } = framer;
       to = end;
-      if (framer.kind === 'literal') continue;
-      this.#current ??= readResponseHead(buffer, start, framer.kind === 'line' ? end : buffer.length);
-      const head = this.#current;
-      if (head.kind === 'capability' || (head.kind === 'tagged' && head.hasCapability)) {
+      if (kind === 'literal') continue;
+      const head = this.#current ?? this.#begin(buffer, start, kind === 'line' ? end : buffer.length, sink);
+      if (isRewritten(head)) {
         if (start > from) sink.forward(buffer.subarray(from, start));
         from = end;
-        this.#collect(buffer.subarray(start, end), sink);
       }
-      if (framer.kind === 'line') this.#endLine(head, buffer, start, end, sink);
+      if (isRewritten(head) || (kind === 'part' && isStatus(head)))
+        this.#collect(buffer.subarray(start, end), sink);
+      if (kind === 'line' && !framer.hasFailed) this.#endLine(head, buffer, start, end, sink);
       // The line that failed is not forwarded.
       if (framer.hasFailed) to = start;
+      else this.#isInside = this.#current !== undefined && !isRewritten(head);
     }
     if (to > from) sink.forward(buffer.subarray(from, to));
+  }
+
+  /** Looks at the first segment of a response; what is wrong with it shows before any of it is forwarded. */
+  #begin(buffer: Buffer, start: number, end: number, sink: ResponseSink): ResponseHead {
+    const head = readResponseHead(buffer, start, end);
+    this.#current = head;
+    if (head.kind === 'malformed') this.#fail(sink, 'a line that is no response of the grammar');
+    if (head.kind === 'tagged' && !this.#ledger.has(head.tag))
+      this.#fail(sink, 'a tagged reply that no command waits for');
+    return head;
   }
 
   #endLine(head: ResponseHead, buffer: Buffer, start: number, end: number, sink: ResponseSink): void {
@@ -85,19 +97,20 @@ export class ResponseReader {
       }
     }
     this.#current = undefined;
-    this.#report(head, buffer.subarray(start, end), sink);
+    this.#report(head, this.#whole(head, buffer.subarray(start, end)), sink);
   }
 
   #report(head: ResponseHead, line: Buffer, sink: ResponseSink): void {
     switch (head.kind) {
       case 'tagged': {
         const command = this.#ledger.complete(head.tag, head.status);
-        if (command === undefined) this.#fail(sink, 'a tagged reply that no command waits for');
-        else sink.onCompleted(command, head.status, head.hasCapability ? this.#passCollected(sink) : line);
+        if (command === undefined) throw new Error('the ledger has lost a command');
+        if (head.hasCapability) passCapabilities(line, sink);
+        sink.onCompleted(command, head.status, line);
         break;
       }
       case 'capability':
-        this.#passCollected(sink);
+        passCapabilities(line, sink);
         break;
       case 'continuation':
         sink.onContinuation(line);
@@ -108,11 +121,9 @@ export class ResponseReader {
       case 'enabled':
         sink.onEnabled();
         break;
-      case 'malformed':
-        this.#fail(sink, 'a line that is no response of the grammar');
-        break;
       case 'data':
       case 'status':
+      case 'malformed':
         break;
     }
   }
@@ -121,23 +132,35 @@ export class ResponseReader {
     // Copied: the segment's buffer is given away when the line goes on in a later read.
     this.#collected.push(Buffer.from(segment));
     this.#collectedBytes += segment.length;
-    if (this.#collectedBytes > MAX_CAPABILITY_LINE_BYTES) this.#fail(sink, 'a capability list without end');
+    if (this.#collectedBytes > MAX_STATUS_LINE_BYTES) this.#fail(sink, 'a status line without end');
   }
 
-  #passCollected(sink: ResponseSink): Buffer {
-    const line = Buffer.concat(this.#collected);
+  /** The line from its beginning, if that came in an earlier segment. */
+  #whole(head: ResponseHead, lastSegment: Buffer): Buffer {
+    if (this.#collectedBytes === 0) return lastSegment;
+    const line = Buffer.concat(isRewritten(head) ? this.#collected : [...this.#collected, lastSegment]);
     this.#collected = [];
     this.#collectedBytes = 0;
-    const capabilities = readCapabilities(line.toString('latin1'));
-    if (capabilities !== undefined) sink.onCapabilities(capabilities);
-    sink.forward(filterCapabilityLine(line));
     return line;
   }
 
   #fail(sink: ResponseSink, reason: string): void {
-    // The line that failed isn't forwarded, unless its beginning already was.
-    this.#isAtBoundary = this.#current === undefined && this.#framer.isLineStart;
     this.#framer.fail();
     sink.onDesynced(reason);
   }
+}
+
+/** Lines that carry capabilities are the only ones that change on their way. */
+function isRewritten(head: ResponseHead): boolean {
+  return head.kind === 'capability' || (head.kind === 'tagged' && head.hasCapability);
+}
+
+function isStatus(head: ResponseHead): boolean {
+  return head.kind === 'tagged' || head.kind === 'bye';
+}
+
+function passCapabilities(line: Buffer, sink: ResponseSink): void {
+  const capabilities = readCapabilities(line.toString('latin1'));
+  if (capabilities !== undefined) sink.onCapabilities(capabilities);
+  sink.forward(filterCapabilityLine(line));
 }

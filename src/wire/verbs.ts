@@ -38,7 +38,8 @@ const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: st
   // RFC 9051 §6.3: authenticated state
   ['sticky', NONE, 'ENABLE'], // RFC 5161
   ['select', LITERALS | CONDSTORE, 'SELECT', 'EXAMINE'],
-  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LIST', 'LSUB', 'XLIST'],
+  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LSUB', 'XLIST'],
+  ['none', LITERALS | CONDSTORE, 'LIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
   ['none', NONE, 'NAMESPACE'],
   ['none', LITERALS | CONDSTORE, 'STATUS'],
   ['none', LITERALS, 'APPEND', 'REPLACE', 'UID REPLACE'], // RFC 3502, RFC 4469, RFC 8508
@@ -52,7 +53,7 @@ const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: st
   ['deselect', NONE, 'CLOSE', 'UNSELECT'], // RFC 3691
   ['none', NONE, 'EXPUNGE', 'UID EXPUNGE', 'CHECK'], // RFC 4315
   ['none', LITERALS | CONDSTORE, 'SEARCH', 'UID SEARCH', 'SORT', 'UID SORT', 'THREAD', 'UID THREAD'], // RFC 5256
-  ['none', LITERALS, 'ESEARCH'], // RFC 7377
+  ['none', LITERALS | CONDSTORE, 'ESEARCH'], // RFC 7377
   ['none', LITERALS | CONDSTORE, 'FETCH', 'UID FETCH', 'STORE', 'UID STORE'], // RFC 7162, RFC 5257
   ['none', LITERALS, 'COPY', 'UID COPY', 'MOVE', 'UID MOVE'], // RFC 6851
 ];

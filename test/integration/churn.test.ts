@@ -2,7 +2,7 @@
 
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWithDovecot } from '../support/describe-with-dovecot.js';
 import { type Dovecot, startDovecot } from '../support/dovecot.js';
 import type { TestProxy } from '../support/proxy.js';
@@ -32,7 +32,8 @@ async function webmailSession(port: number, user: string): Promise<void> {
     expectIn(await ask('UID SEARCH ALL'), '* SEARCH 1 2 3\r\n');
     const bodies = await ask('UID FETCH 1:* (UID FLAGS BODY.PEEK[])');
     const marks = new Set(bodies.match(/mark-of-\S+/g));
-    if (marks.size !== 1 || !marks.has(`mark-of-${user}`)) throw new Error(`${user} got ${[...marks].join()}`);
+    if (marks.size !== 1 || !marks.has(`mark-of-${user}`))
+      throw new Error(`${user} got ${[...marks].join()}`);
     await ask('LOGOUT');
     await client.waitForClose();
   } finally {
@@ -136,45 +137,67 @@ describeWithDovecot('churn in front of Dovecot', () => {
     expect(await proxy.metric('imapbouncer_lease_reuses_total')).toBe(18);
   });
 
-  it('logs idle connections out after the TTL, and no port of ours is left in TIME_WAIT', async () => {
-    const [loginsBefore, logoutsBefore] = [await dovecot.countLogins(), await dovecot.countLogouts()];
-    const portsBefore = new Set(await timeWaitPorts(dovecot.port));
-    const proxy = await stage.proxy(plainly(dovecot), { MAILBOX_CACHE_TTL: '300ms' });
-    expect(await churn(proxy.port, 60, 8)).toEqual([]);
-    await proxy.until(
-      async () => (await proxy.metric('imapbouncer_pools')) === 0,
-      'all connections to be evicted',
-    );
-    const logins = (await dovecot.countLogins()) - loginsBefore;
-    expect(logins).toBeGreaterThanOrEqual(20);
-    await dovecot.log.waitFor(/imap\([^)]*\)<.*Logged out/, logoutsBefore + logins);
-    const closed = await proxy.metric('imapbouncer_upstream_connections_closed_total', {
-      reason: 'idle',
-      initiator: 'remote',
+  describe.each(['off', 'starttls', 'implicit'])('with UPSTREAM_TLS=%s', (tls) => {
+    const startSecured = (environment: Record<string, string>): Promise<TestProxy> =>
+      stage.proxy(
+        { host: '127.0.0.1', port: portOf() },
+        {
+          UPSTREAM_TLS: tls,
+          ...(tls === 'off' ? {} : { UPSTREAM_TLS_CA_FILE: dovecot.caFile }),
+          ...environment,
+        },
+      );
+    const portOf = (): number => (tls === 'implicit' ? dovecot.tlsPort : dovecot.port);
+    const newTimeWaitPorts = async (before: ReadonlySet<number>): Promise<number> =>
+      (await timeWaitPorts(portOf())).filter((port) => !before.has(port)).length;
+    // Node.js answers the close_notify of TLS with a FIN, which now and then overtakes the server's own.
+    const tolerated = (connections: number): number => (tls === 'off' ? 0 : Math.ceil(connections / 5));
+
+    it('logs idle connections out after the TTL, and lets the server keep TIME_WAIT', async () => {
+      const logoutsBefore = await dovecot.countLogouts();
+      const portsBefore = new Set(await timeWaitPorts(portOf()));
+      const proxy = await startSecured({ MAILBOX_CACHE_TTL: '300ms' });
+      expect(await churn(proxy.port, 60, 8)).toEqual([]);
+      await proxy.until(
+        async () => (await proxy.metric('imapbouncer_pools')) === 0,
+        'all connections to be evicted',
+      );
+      // Dovecot may log a login after the logout of the same session, so they are not counted in its log.
+      const logins = await proxy.metric('imapbouncer_upstream_connections_opened_total');
+      expect(logins).toBeGreaterThanOrEqual(20);
+      await dovecot.log.waitFor(/imap\([^)]*\)<.*Logged out/, logoutsBefore + logins);
+      const closed = await proxy.metric('imapbouncer_upstream_connections_closed_total', {
+        reason: 'idle',
+        initiator: 'remote',
+      });
+      expect(closed).toBe(logins);
+      expect(await newTimeWaitPorts(portsBefore)).toBeLessThanOrEqual(tolerated(logins));
     });
-    expect(closed).toBe(logins);
-    expect((await timeWaitPorts(dovecot.port)).filter((port) => !portsBefore.has(port))).toEqual([]);
-  });
 
-  it('leaves no port in TIME_WAIT when it stops', async () => {
-    const portsBefore = new Set(await timeWaitPorts(dovecot.port));
-    const proxy = await stage.proxy(plainly(dovecot));
-    expect(await churn(proxy.port, 40, 8)).toEqual([]);
-    await proxy.stop();
-    expect((await timeWaitPorts(dovecot.port)).filter((port) => !portsBefore.has(port))).toEqual([]);
-    const open = await dovecot.sessionPids();
-    expect(open).toEqual([]);
-  });
+    it('leaves no port in TIME_WAIT when it stops', async () => {
+      const portsBefore = new Set(await timeWaitPorts(portOf()));
+      const proxy = await startSecured({});
+      expect(await churn(proxy.port, 40, 8)).toEqual([]);
+      await proxy.stop();
+      expect(await newTimeWaitPorts(portsBefore)).toBeLessThanOrEqual(tolerated(20));
+      expect(await dovecot.sessionPids()).toEqual([]);
+    });
 
-  it('leaves no port in TIME_WAIT after wrong passwords', async () => {
-    const portsBefore = new Set(await timeWaitPorts(dovecot.port));
-    const proxy = await stage.proxy(plainly(dovecot));
-    for (let n = 0; n < 3; n++) {
-      const client = await stage.connect(proxy);
-      expect((await client.command(`LOGIN alice wrong${String(n)}`, 10_000)).status).toBe('NO');
-    }
-    await proxy.stop();
-    expect((await timeWaitPorts(dovecot.port)).filter((port) => !portsBefore.has(port))).toEqual([]);
+    it('leaves no port in TIME_WAIT after wrong passwords', async () => {
+      const portsBefore = new Set(await timeWaitPorts(portOf()));
+      const proxy = await startSecured({});
+      for (let n = 0; n < 3; n++) {
+        const client = await stage.connect(proxy);
+        expect((await client.command(`LOGIN alice wrong${String(n)}`, 10_000)).status).toBe('NO');
+      }
+      await proxy.until(
+        async () =>
+          (await dovecot.log.count(/Logged out|Aborted login|Login aborted|Disconnected.*auth failed/)) >= 3,
+        'the end of the attempts',
+      );
+      await proxy.stop();
+      expect(await newTimeWaitPorts(portsBefore)).toBeLessThanOrEqual(tolerated(20));
+    });
   });
 
   it('lets the clients of a full pool wait, and serves them all', async () => {
@@ -218,6 +241,23 @@ describeWithDovecot('churn in front of Dovecot', () => {
     expect((await readBodies(await stage.logIn(proxy, 'bob')))[0]).toContain('mark-of-bob ');
     await logOut(holder);
     expect((await readBodies(waiter))[0]).toContain('mark-of-alice ');
+  });
+
+  // The verified connection waits for room in the pool before the client is answered.
+  it.fails('answers a login at once though its pool is full', async () => {
+    const proxy = await stage.proxy(plainly(dovecot), {
+      UPSTREAM_MAX_CONNECTIONS_PER_USER: '1',
+      AUTH_CACHE_TTL: '0',
+      ACQUIRE_TIMEOUT: '4s',
+    });
+    const holder = await stage.logIn(proxy, 'alice');
+    await holder.command('SELECT INBOX');
+    const startedAt = performance.now();
+    const other = await stage.logIn(proxy, 'alice');
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+    await logOut(holder);
+    expect((await readBodies(other))[0]).toContain('mark-of-alice ');
+    expect((await readBodies(await stage.logIn(proxy, 'bob')))[0]).toContain('mark-of-bob ');
   });
 
   it('makes room for another user when the total is reached', async () => {

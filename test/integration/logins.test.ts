@@ -12,7 +12,8 @@ const base64 = (text: string): string => Buffer.from(text).toString('base64');
 
 /** Each resolves with the status of the tagged reply. */
 const ways: Readonly<Record<string, (client: RawClient, user: string, secret: string) => Promise<string>>> = {
-  'LOGIN with atoms': async (client, user, secret) => (await client.command(`LOGIN ${user} ${secret}`)).status,
+  'LOGIN with atoms': async (client, user, secret) =>
+    (await client.command(`LOGIN ${user} ${secret}`)).status,
   'LOGIN with quoted strings': async (client, user, secret) =>
     (await client.command(`login "${user}" "${secret}"`)).status,
   'LOGIN with synchronizing literals': async (client, user, secret) =>
@@ -215,6 +216,11 @@ describeWithDovecot('logins in front of Dovecot', () => {
         const client = await stage.logIn(proxy, 'changing', secret);
         expect((await readBodies(client))[0], secret).toContain('mark-of-changing ');
         await logOut(client);
+        // Without an idle connection the old password would be tried, and refused.
+        await proxy.until(
+          async () => (await proxy.metric('imapbouncer_upstream_connections', { state: 'resetting' })) === 0,
+          'the reset',
+        );
       }
       expect((await bob.command('NOOP')).status).toBe('OK');
     });
@@ -287,7 +293,7 @@ describeWithDovecot('the certificate of the server', () => {
         const client = await stage.connect(proxy);
         const { status, text } = await client.command('LOGIN alice secret');
         expect(`${status} ${text}`).toMatch(/^NO \[UNAVAILABLE\]/);
-        await proxy.until(async () => /tls/i.test((await readiness(proxy)).body), 'a reason');
+        await proxy.until(async () => /tls|certificate/i.test((await readiness(proxy)).body), 'a reason');
         expect((await readiness(proxy)).status).toBe(503);
         expect(await dovecots[kind].countLogins('alice')).toBe(0);
         expect(await proxy.metric('imapbouncer_upstream_connect_failures_total', { reason: 'tls' })).toBe(1);

@@ -1,0 +1,163 @@
+// Connection pools over a server in memory, with a clock that the test moves and logins that it may hold back.
+
+import { ProxyError } from '../../src/errors.js';
+import { identityOf } from '../../src/identity.js';
+import type { Credentials, Identity } from '../../src/identity.js';
+import { ConnectionPools } from '../../src/pool/connection-pools.js';
+import type { Lease } from '../../src/pool/lease.js';
+import type { LeaseRequest, PoolOptions } from '../../src/pool/pool-options.js';
+import { resetConnection } from '../../src/upstream/reset.js';
+import type { UpstreamConnection } from '../../src/upstream/connection.js';
+import { verbRow } from '../../src/wire/verbs.js';
+import { MemoryServer } from './memory-server.js';
+
+export interface HeldLogin {
+  readonly user: string;
+  succeed(): UpstreamConnection;
+  fail(error: ProxyError): void;
+}
+
+export function credentialsOf(user: string, secret = 'secret'): Credentials {
+  return {
+    kind: 'password',
+    authenticationId: Buffer.from(user),
+    authorizationId: Buffer.alloc(0),
+    secret: Buffer.from(secret),
+  };
+}
+
+export function identityFor(user: string): Identity {
+  return identityOf('mail.example:143', credentialsOf(user));
+}
+
+const DEFAULTS: PoolOptions = {
+  mailboxCacheTtlMs: 300_000,
+  maxConnections: 100,
+  maxConnectionsPerUser: 8,
+  maxLeasesPerConnection: 0,
+  maxAgeMs: 0,
+  acquireTimeoutMs: 15_000,
+  acquireMaxWaiting: 100,
+  releaseTimeoutMs: 5_000,
+};
+
+/** Everything that a test of the pools needs; the caller must `drain()` it. */
+export class PoolFixture {
+  readonly server = new MemoryServer();
+  readonly pools: ConnectionPools;
+  /** Logins that wait for the test, if `holdsLogins`. */
+  readonly held: HeldLogin[] = [];
+  readonly events: string[] = [];
+  readonly faults: unknown[] = [];
+  /** As whom each connection was opened. */
+  readonly users = new Map<UpstreamConnection, string>();
+  holdsLogins = false;
+  loginError: ProxyError | undefined;
+  attempts = 0;
+
+  constructor(options: Partial<PoolOptions> = {}) {
+    this.pools = new ConnectionPools(
+      { ...DEFAULTS, ...options },
+      { connect: (credentials) => this.#connect(credentials), reset: resetConnection },
+      {
+        onLeased: (isReuse) => this.events.push(isReuse ? 'leased again' : 'leased'),
+        onLeaseEnded: () => this.events.push('ended'),
+        onRejected: (error) => this.events.push(`rejected ${error.code}`),
+        onReset: (outcome) => this.events.push(`reset ${outcome}`),
+        onFault: (error) => this.faults.push(error),
+      },
+      // Looked up at each call: tests replace it.
+      () => performance.now(),
+    );
+  }
+
+  acquire(user: string, extra: Partial<LeaseRequest> = {}): Promise<Lease> {
+    const lease = this.pools.acquire({
+      identity: identityFor(user),
+      credentials: credentialsOf(user),
+      ...extra,
+    });
+    // A test may look at the outcome only later.
+    lease.catch(() => undefined);
+    return lease;
+  }
+
+  /** Leases a connection that has just logged in; the test knows that there is room for it. */
+  async adopt(user: string, verified: UpstreamConnection): Promise<Lease> {
+    const lease = await this.pools.adopt(
+      { identity: identityFor(user), credentials: credentialsOf(user) },
+      verified,
+    );
+    if (lease === undefined) throw new Error('there was no room for the verified connection');
+    return lease;
+  }
+
+  /** Leases of this user, all at once. */
+  acquireMany(user: string, count: number): Promise<Lease[]> {
+    return Promise.all(Array.from({ length: count }, () => this.acquire(user)));
+  }
+
+  /** Ends the test: every socket is closed, and nothing of the pools' own went wrong. */
+  async drain(): Promise<void> {
+    void this.pools.drain(0);
+    for (const login of [...this.held]) login.fail(new ProxyError('cancelled'));
+    for (let round = 0; round < 3; round += 1) {
+      await settled();
+      for (const session of this.server.open) session.break();
+    }
+  }
+
+  #connect(credentials: Credentials): Promise<UpstreamConnection> {
+    this.attempts += 1;
+    if (this.loginError !== undefined) return Promise.reject(this.loginError);
+    const user = credentials.authenticationId.toString();
+    if (!this.holdsLogins) return Promise.resolve(this.#open(user));
+    return new Promise((resolve, reject) => {
+      const done = (): void => void this.held.splice(this.held.indexOf(login), 1);
+      const login: HeldLogin = {
+        user,
+        succeed: () => {
+          done();
+          const connection = this.#open(user);
+          resolve(connection);
+          return connection;
+        },
+        fail: (error) => {
+          done();
+          reject(error);
+        },
+      };
+      this.held.push(login);
+    });
+  }
+
+  #open(user: string): UpstreamConnection {
+    const connection = this.server.connect();
+    this.users.set(connection, user);
+    return connection;
+  }
+}
+
+/** Runs a command on a leased connection to its tagged reply. */
+export function run(lease: Lease, verb: string, text = verb): void {
+  lease.use();
+  lease.connection.begin('c', verbRow(verb));
+  lease.connection.write(`c ${text}\r\n`);
+}
+
+/** Resolves when everything that is due now has happened: microtasks, ticks and immediates, many times over. */
+export async function settled(rounds = 20): Promise<void> {
+  for (let round = 0; round < rounds; round += 1) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** What a promise is now, without waiting for it. */
+export async function stateOf(promise: Promise<unknown>): Promise<string> {
+  promise.catch(() => undefined);
+  await settled();
+  const pending = Symbol('pending');
+  try {
+    return (await Promise.race([promise, Promise.resolve(pending)])) === pending ? 'pending' : 'resolved';
+  } catch (error) {
+    return error instanceof ProxyError ? error.code : 'rejected';
+  }
+}

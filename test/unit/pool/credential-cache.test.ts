@@ -1,0 +1,174 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { ProxyError } from '../../../src/errors.js';
+import { identityOf } from '../../../src/identity.js';
+import type { Credentials } from '../../../src/identity.js';
+import { CredentialCache } from '../../../src/pool/credential-cache.js';
+import type { KnownCredentials } from '../../../src/pool/credential-cache.js';
+import { CapabilitySet } from '../../../src/wire/capability.js';
+
+const UPSTREAM = 'mail.example:143';
+const credentials = (user: string, secret: string, more: Partial<Credentials> = {}): Credentials => ({
+  kind: 'password',
+  authenticationId: Buffer.from(user, 'latin1'),
+  authorizationId: Buffer.alloc(0),
+  secret: Buffer.from(secret, 'latin1'),
+  ...more,
+});
+const alice = credentials('alice', 'secret');
+const entryOf = (who: Credentials): KnownCredentials => ({
+  identity: identityOf(UPSTREAM, who),
+  capabilities: new CapabilitySet(['IMAP4rev1']),
+});
+const wrong = new ProxyError('credentials');
+
+// The cache keeps the clock that it found when it was loaded, so that one is moved.
+let elapsedMs = 0;
+
+beforeEach(() => {
+  elapsedMs = 1_000;
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  vi.spyOn(performance, 'now').mockImplementation(() => elapsedMs);
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
+  vi.useRealTimers();
+});
+
+function pass(durationMs: number): void {
+  elapsedMs += durationMs;
+  vi.advanceTimersByTime(durationMs);
+}
+
+function cacheWith(
+  options: Partial<{ ttlMs: number; failureTtlMs: number; max: number }> = {},
+): CredentialCache {
+  return new CredentialCache({ ttlMs: 60_000, failureTtlMs: 10_000, max: 100, ...options });
+}
+
+describe('a fingerprint', () => {
+  const cache = cacheWith();
+  const one = (who: Credentials, upstream = UPSTREAM): string => cache.fingerprint(upstream, who);
+
+  test('is the same for the same bytes', () => {
+    expect(one(credentials('alice', 'secret'))).toBe(one(alice));
+  });
+
+  test.each([
+    ['a boundary between name and secret that moved', credentials('al', 'icesecret')],
+    ['another secret', credentials('alice', 'Secret')],
+    ['another name', credentials('Alice', 'secret')],
+    ['a space at the end', credentials('alice ', 'secret')],
+    ['another kind', credentials('alice', 'secret', { kind: 'token' })],
+    ['an authorization identity', credentials('alice', 'secret', { authorizationId: Buffer.from('bob') })],
+    [
+      'a name that became the authorization identity',
+      credentials('', 'secret', { authorizationId: Buffer.from('alice') }),
+    ],
+    [
+      'a name that is split over two fields',
+      credentials('ice', 'secret', { authorizationId: Buffer.from('al') }),
+    ],
+  ])('is another one for %s', (_what, other) => {
+    expect(one(other)).not.toBe(one(alice));
+  });
+
+  test('is another one at another upstream', () => {
+    expect(one(alice, 'mail.example:993')).not.toBe(one(alice));
+  });
+
+  test('tells bytes apart that are no UTF-8', () => {
+    expect(one(credentials('alice', '\xff'))).not.toBe(one(credentials('alice', '\xfe')));
+  });
+
+  test('is another one in another process, and shows nothing of the secret', () => {
+    expect(cacheWith().fingerprint(UPSTREAM, alice)).not.toBe(one(alice));
+    expect(Buffer.from(one(alice), 'base64')).toHaveLength(32);
+  });
+});
+
+describe('accepted credentials', () => {
+  test('are known, under their own identity only', () => {
+    const cache = cacheWith();
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    const entry = entryOf(alice);
+    cache.accept(fingerprint, entry);
+    expect(cache.known(fingerprint, entry.identity)).toBe(entry);
+    expect(cache.known(fingerprint, entryOf(credentials('al', 'icesecret')).identity)).toBeUndefined();
+    expect(
+      cache.known(cache.fingerprint(UPSTREAM, credentials('al', 'icesecret')), entry.identity),
+    ).toBeUndefined();
+  });
+
+  test('expire, and use does not extend that', () => {
+    const cache = cacheWith({ ttlMs: 60_000 });
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    const entry = entryOf(alice);
+    cache.accept(fingerprint, entry);
+    for (let second = 0; second < 59; second += 1) {
+      pass(1_000);
+      expect(cache.known(fingerprint, entry.identity)).toBe(entry);
+    }
+    pass(1_001);
+    expect(cache.known(fingerprint, entry.identity)).toBeUndefined();
+  });
+
+  test('are bounded in number', () => {
+    const cache = cacheWith({ max: 3 });
+    for (const user of ['a', 'b', 'c', 'd', 'e']) {
+      const who = credentials(user, 'x');
+      cache.accept(cache.fingerprint(UPSTREAM, who), entryOf(who));
+    }
+    expect(cache.size).toBe(3);
+  });
+
+  test('are never known with a TTL of 0', () => {
+    const cache = cacheWith({ ttlMs: 0 });
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    cache.accept(fingerprint, entryOf(alice));
+    expect(cache.known(fingerprint, entryOf(alice).identity)).toBeUndefined();
+    expect(cache.size).toBe(0);
+  });
+
+  test('are forgotten when they are refused, and only they', () => {
+    const cache = cacheWith();
+    const other = credentials('alice', 'other');
+    for (const who of [alice, other]) cache.accept(cache.fingerprint(UPSTREAM, who), entryOf(who));
+    cache.refuse(cache.fingerprint(UPSTREAM, alice), wrong);
+    expect(cache.known(cache.fingerprint(UPSTREAM, alice), entryOf(alice).identity)).toBeUndefined();
+    expect(cache.known(cache.fingerprint(UPSTREAM, other), entryOf(other).identity)).toBeDefined();
+  });
+});
+
+describe('refused credentials', () => {
+  test('are refused with the same error until their TTL, and a new refusal begins it anew', () => {
+    const cache = cacheWith({ failureTtlMs: 10_000 });
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    cache.refuse(fingerprint, wrong);
+    pass(9_000);
+    expect(cache.refused(fingerprint)).toBe(wrong);
+    pass(1_001);
+    expect(cache.refused(fingerprint)).toBeUndefined();
+  });
+
+  test('are refused alone: another secret is asked for', () => {
+    const cache = cacheWith();
+    cache.refuse(cache.fingerprint(UPSTREAM, alice), wrong);
+    expect(cache.refused(cache.fingerprint(UPSTREAM, credentials('alice', 'other')))).toBeUndefined();
+  });
+
+  test('are refused no more once they are accepted', () => {
+    const cache = cacheWith();
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    cache.refuse(fingerprint, wrong);
+    cache.accept(fingerprint, entryOf(alice));
+    expect(cache.refused(fingerprint)).toBeUndefined();
+  });
+
+  test('are asked for each time with a TTL of 0', () => {
+    const cache = cacheWith({ failureTtlMs: 0 });
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    cache.refuse(fingerprint, wrong);
+    expect(cache.refused(fingerprint)).toBeUndefined();
+  });
+});

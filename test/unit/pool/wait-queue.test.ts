@@ -1,0 +1,119 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { ProxyError } from '../../../src/errors.js';
+import { WaitQueue } from '../../../src/pool/wait-queue.js';
+import { stateOf } from '../../support/pool-fixture.js';
+
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+});
+
+afterEach(() => {
+  expect(vi.getTimerCount()).toBe(0);
+  vi.useRealTimers();
+});
+
+function queueWith(options: Partial<{ maxWaiting: number; timeoutMs: number }> = {}): WaitQueue<string> {
+  return new WaitQueue<string>({
+    maxWaiting: 10,
+    timeoutMs: 1_000,
+    now: () => performance.now(),
+    ...options,
+  });
+}
+
+/** Takes the requests that are granted, at most so many. */
+function grant(queue: WaitQueue<string>, limit: number): string[] {
+  const granted: string[] = [];
+  queue.serve((request) => {
+    if (granted.length >= limit) return false;
+    granted.push(request);
+    return true;
+  });
+  return granted;
+}
+
+test('serves identities in turn, each in its own order, and goes on where it stopped', async () => {
+  const queue = queueWith();
+  const waits = ['a1', 'a2', 'a3', 'b1', 'b2', 'c1'].map((request) => queue.wait(request.charAt(0), request));
+  expect(grant(queue, 2)).toEqual(['a1', 'b1']);
+  expect(grant(queue, 2)).toEqual(['c1', 'a2']);
+  expect(grant(queue, 9)).toEqual(['b2', 'a3']);
+  await Promise.all(waits);
+  expect(queue.size).toBe(0);
+  expect(queue.countWaiters('a')).toBe(0);
+});
+
+test('does not let an identity that can not be served hold the others up', async () => {
+  const queue = queueWith();
+  const blocked = stateOf(queue.wait('a', 'a1'));
+  const served = queue.wait('b', 'b1');
+  queue.serve((request) => request !== 'a1');
+  await served;
+  expect(queue.size).toBe(1);
+  queue.rejectAll(new ProxyError('draining'));
+  expect(await blocked).toBe('draining');
+});
+
+test('refuses one waiter too many, and has room again when one has left', async () => {
+  const queue = queueWith({ maxWaiting: 1 });
+  const first = queue.wait('a', 'a1');
+  expect(await stateOf(queue.wait('b', 'b1'))).toBe('queue_full');
+  grant(queue, 1);
+  await first;
+  const next = queue.wait('b', 'b1');
+  grant(queue, 1);
+  await next;
+});
+
+test('refuses at once when nobody may wait', async () => {
+  expect(await stateOf(queueWith({ timeoutMs: 0 }).wait('a', 'a1'))).toBe('lease_timeout');
+  expect(await stateOf(queueWith({ maxWaiting: 0 }).wait('a', 'a1'))).toBe('queue_full');
+});
+
+test('ends a wait at its own deadline', async () => {
+  const queue = queueWith();
+  const first = stateOf(queue.wait('a', 'a1'));
+  await vi.advanceTimersByTimeAsync(600);
+  const second = queue.wait('a', 'a2');
+  expect(queue.longestWaitMs).toBe(600);
+  await vi.advanceTimersByTimeAsync(400);
+  expect(await first).toBe('lease_timeout');
+  expect(queue.longestWaitMs).toBe(400);
+  expect(grant(queue, 9)).toEqual(['a2']);
+  await second;
+  expect(queue.longestWaitMs).toBe(0);
+});
+
+test('ends the wait of a client that has gone, and of no other', async () => {
+  const queue = queueWith();
+  const abort = new AbortController();
+  const gone = stateOf(queue.wait('a', 'a1', abort.signal));
+  const stays = queue.wait('a', 'a2');
+  abort.abort();
+  expect(await gone).toBe('cancelled');
+  expect(grant(queue, 9)).toEqual(['a2']);
+  await stays;
+});
+
+test('does not begin to wait for a client that has gone already', async () => {
+  const queue = queueWith();
+  expect(await stateOf(queue.wait('a', 'a1', AbortSignal.abort()))).toBe('cancelled');
+  expect(queue.size).toBe(0);
+});
+
+test('takes no notice of a client that goes after its grant', async () => {
+  const queue = queueWith();
+  const abort = new AbortController();
+  const wait = queue.wait('a', 'a1', abort.signal);
+  grant(queue, 1);
+  abort.abort();
+  expect(await stateOf(wait)).toBe('resolved');
+});
+
+test('rejects everybody, whatever the identity', async () => {
+  const queue = queueWith();
+  const states = ['a', 'a', 'b'].map((key) => stateOf(queue.wait(key, key)));
+  queue.rejectAll(new ProxyError('draining'));
+  expect(await Promise.all(states)).toEqual(['draining', 'draining', 'draining']);
+  expect(queue.size).toBe(0);
+});
