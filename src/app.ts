@@ -99,11 +99,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     events: events.upstream,
     reportFault: events.onFault,
   });
-  const poolUpstream = {
-    connect: upstream.connect.bind(upstream),
-    reset: resetConnection,
-  };
-  const pools = new ConnectionPools(config.pool, poolUpstream, events.pool, now);
+  const pools = new ConnectionPools(config.pool, { reset: resetConnection }, events.pool, now);
   const cache = new CredentialCache({
     ttlMs: config.auth.cacheTtlMs,
     failureTtlMs: config.auth.failureTtlMs,
@@ -111,7 +107,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   const authenticator = new Authenticator({
     upstreamName,
-    upstream: poolUpstream,
+    connect: (credentials) => upstream.connect(credentials),
     pools,
     cache,
     onLookup: events.onCredentialLookup,
@@ -129,7 +125,6 @@ export async function startApp(options: AppOptions): Promise<App> {
       const login = await authenticator.authenticate(credentials, signal);
       return { ...login, capabilities: login.capabilities.forClients };
     },
-    acquire: (identity, credentials, signal) => authenticator.acquire(identity, credentials, signal),
     isLoginAllowed: (address) => address === undefined || plaintextNetworks.has(address),
     events: events.session,
   });
@@ -167,6 +162,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     const closing = listeners.map((listener) => listener.close());
     await sessions.drain(drainTimeoutMs);
     await pools.drain(config.pool.releaseTimeoutMs + CLOSE_GRACE_MS);
+    await upstream.close();
     await Promise.all(closing);
     await admin.close();
   };

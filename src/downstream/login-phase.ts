@@ -207,19 +207,26 @@ export class LoginPhase<A> {
   #check(tag: string, credentials: Credentials): void {
     this.#options.authenticate(credentials).then(
       (accepted) => {
-        this.#isBusy = false;
-        this.#isOver = true;
-        this.#options.onAuthenticated(tag, credentials, accepted);
+        this.#client.guard(() => {
+          this.#isBusy = false;
+          this.#isOver = true;
+          this.#options.onAuthenticated(tag, credentials, accepted);
+        });
       },
       (error: unknown) => {
-        wipeCredentials(credentials);
-        const failure = asProxyError(error);
-        this.#options.onLoginFailed(failure, loginName(credentials));
-        this.#isBusy = false;
-        if (!this.#isOver) this.#client.write(refusalReply(tag, failure.refusal));
-        this.#run();
+        this.#client.guard(() => {
+          wipeCredentials(credentials);
+          this.#refused(tag, asProxyError(error), loginName(credentials));
+        });
       },
     );
+  }
+
+  #refused(tag: string, failure: ProxyError, user: string): void {
+    this.#options.onLoginFailed(failure, user);
+    this.#isBusy = false;
+    if (!this.#isOver) this.#client.write(refusalReply(tag, failure.refusal));
+    this.#run();
   }
 
   #isPrivacyMissing(tag: string): boolean {

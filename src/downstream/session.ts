@@ -16,8 +16,10 @@ import type { VerbRow } from '../wire/verbs.js';
 import { LoginPhase } from './login-phase.js';
 import type { LoginPhaseEnd } from './login-phase.js';
 
-/** How long a client may keep the socket open after we have said everything. */
+/** How long a client may keep the socket open after it was sent everything. */
 const LINGER_MS = 5_000;
+/** How long a client may take nothing of what it is still to be sent. */
+const SLOW_READER_MS = 60_000;
 
 export type SessionEnd = RelayEnd | LoginPhaseEnd | 'login_timeout';
 
@@ -30,6 +32,8 @@ export interface SessionLogin {
   readonly capabilities: readonly string[];
   readonly outcome: 'cached' | 'upstream';
   readonly lease: Lease | undefined;
+  /** Takes a lease when there is none; the session keeps the credentials until the promise settles. */
+  acquire(signal: AbortSignal): Promise<Lease>;
 }
 
 export interface SessionOptions {
@@ -43,7 +47,6 @@ export interface SessionOptions {
   readonly reportFault: FaultReporter;
   readonly serverId: () => Readonly<Record<string, string>>;
   authenticate(credentials: Credentials, signal: AbortSignal): Promise<SessionLogin>;
-  acquire(identity: Identity, credentials: Credentials, signal: AbortSignal): Promise<Lease>;
   readonly events: SessionEvents;
 }
 
@@ -167,7 +170,7 @@ export class Session {
       acquire: async () => {
         this.#isAcquiring = true;
         try {
-          return await this.#options.acquire(login.identity, credentials, this.#abort.signal);
+          return await login.acquire(this.#abort.signal);
         } finally {
           this.#isAcquiring = false;
           if (this.#end !== undefined) wipeCredentials(credentials);
@@ -208,10 +211,11 @@ export class Session {
       this.#closed(end);
       return;
     }
-    const linger = setTimeout(() => {
+    // First the client may take its time to read, then a moment to hang up.
+    let linger: NodeJS.Timeout | undefined;
+    this.#client.setIdleTimeout(SLOW_READER_MS, () => {
       this.#client.destroy();
-    }, LINGER_MS);
-    this.#client.setIdleTimeout(0, () => undefined);
+    });
     this.#client.listener = {
       onInput: () => {
         this.#client.discardInput();
@@ -224,7 +228,11 @@ export class Session {
       },
     };
     this.#client.discardInput();
-    this.#client.end();
+    this.#client.end(() => {
+      linger = setTimeout(() => {
+        this.#client.destroy();
+      }, LINGER_MS);
+    });
     this.#client.resume();
   }
 

@@ -58,24 +58,24 @@ export class FramedSocket {
     socket.on('error', (error) => (this.#error = error));
     socket.on('data', (chunk: Buffer) => {
       this.framer.push(chunk);
-      this.#guard(() => {
+      this.guard(() => {
         this.listener.onInput();
       });
       this.#applyPause();
     });
     socket.on('end', () => {
       this.#hasEnded = true;
-      this.#guard(() => {
+      this.guard(() => {
         this.listener.onEnd();
       });
     });
     socket.on('drain', () => {
-      this.#guard(() => {
+      this.guard(() => {
         this.listener.onDrain();
       });
     });
     socket.on('close', () => {
-      this.#guard(() => {
+      this.guard(() => {
         this.listener.onClose();
       });
     });
@@ -159,13 +159,13 @@ export class FramedSocket {
     this.#socket.removeAllListeners('timeout');
     this.#socket.setTimeout(timeoutMs);
     this.#socket.on('timeout', () => {
-      this.#guard(onTimeout);
+      this.guard(onTimeout);
     });
   }
 
   /** Sends FIN when everything written is sent. */
-  end(): void {
-    this.#socket.end();
+  end(onSent?: () => void): void {
+    this.#socket.end(onSent);
   }
 
   /** Closes at once. Safe to call twice. */
@@ -181,7 +181,8 @@ export class FramedSocket {
     }
   }
 
-  #guard(callback: () => void): void {
+  /** Runs a listener's code: what it throws ends this connection and is reported, and goes no further. */
+  guard(callback: () => void): void {
     try {
       callback();
     } catch (error) {

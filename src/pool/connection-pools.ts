@@ -1,7 +1,7 @@
 /** Owns the pooled connections of all identities: who is lent one, who waits, and for whom one is closed. */
 
 import { ProxyError, asProxyError } from '../errors.js';
-import type { Credentials } from '../identity.js';
+import type { Identity } from '../identity.js';
 import type { CloseReason, UpstreamConnection } from '../upstream/connection.js';
 import { Census } from './census.js';
 import type { IdentityPool, PooledConnection, Slot } from './identity-pool.js';
@@ -12,8 +12,6 @@ import type { LeaseRequest, PoolEvents, PoolOptions, PoolSnapshot, PoolUpstream 
 import { RetirementPolicy } from './retirement.js';
 import { WaitQueue } from './wait-queue.js';
 
-/** More logins at once for one identity only make a server suspicious. */
-const MAX_OPENING_PER_IDENTITY = 2;
 /** How long a client waits for a connection that is just being reset, rather than open another. */
 const PATIENCE_MS = 100;
 
@@ -31,7 +29,6 @@ interface Pending {
 }
 
 export class ConnectionPools {
-  readonly #upstream: PoolUpstream;
   readonly #events: PoolEvents;
   readonly #now: () => number;
   readonly #pools: PoolDirectory;
@@ -44,7 +41,6 @@ export class ConnectionPools {
 
   constructor(options: PoolOptions, upstream: PoolUpstream, events: PoolEvents, now: () => number) {
     const { acquireMaxWaiting, acquireTimeoutMs, releaseTimeoutMs } = options;
-    this.#upstream = upstream;
     this.#events = events;
     this.#now = now;
     this.#census = new Census(options);
@@ -122,20 +118,25 @@ export class ConnectionPools {
    * Takes a connection over that has just logged in, and leases it. Waits only where closing an idle connection makes
    * room for it.
    *
+   * @param signal - aborted when the client has gone
    * @returns undefined if there is no room: the connection is closed then
    */
-  async adopt(request: LeaseRequest, verified: UpstreamConnection): Promise<Lease | undefined> {
-    const { key } = request.identity;
+  async adopt(
+    identity: Identity,
+    verified: UpstreamConnection,
+    signal?: AbortSignal,
+  ): Promise<Lease | undefined> {
+    const request: LeaseRequest = { identity, open: () => Promise.resolve(verified) };
     try {
       const pending: Pending = { ...this.#begin(request), verified };
       if (!this.#tryGrant(pending, 0)) {
         if (pending.evicted === undefined) throw new ProxyError('queue_full');
-        await this.#queue.wait(key, pending, request.signal);
+        await this.#queue.wait(identity.key, pending, signal);
       }
       return this.#leases.begin(await granted(pending), 0);
     } catch (error) {
       verified.close('evicted');
-      this.#forgetIfEmpty(key);
+      this.#forgetIfEmpty(identity.key);
       this.#events.onRejected(asProxyError(error));
       return undefined;
     }
@@ -174,7 +175,7 @@ export class ConnectionPools {
    * @param ahead - how many of the same identity come first
    */
   #tryGrant(pending: Pending, ahead: number): boolean {
-    const { pool, request, verified } = pending;
+    const { pool, verified } = pending;
     if (verified !== undefined) {
       if (!this.#reserve(pending)) return false;
       pending.lending = this.#adopt(pending, verified);
@@ -187,8 +188,8 @@ export class ConnectionPools {
       return true;
     }
     const isWorthWaiting = pool.returning > ahead && this.#now() < pending.patientUntil;
-    if (isWorthWaiting || pool.opening >= MAX_OPENING_PER_IDENTITY || !this.#reserve(pending)) return false;
-    pending.lending = this.#open(pool, request.credentials);
+    if (isWorthWaiting || !pool.mayOpen || !this.#reserve(pending)) return false;
+    pending.lending = this.#open(pending);
     return true;
   }
 
@@ -205,19 +206,18 @@ export class ConnectionPools {
   }
 
   async #takeIdle(pending: Pending): Promise<PooledConnection> {
-    const { pool, request } = pending;
+    const { pool } = pending;
     const slot = await pool.slots.take();
     pool.promised -= 1;
     if (slot.pooled !== undefined) return this.#taken(slot.pooled);
     // The idle connection died meanwhile, and the slot is a new one.
-    if (pool.opening < MAX_OPENING_PER_IDENTITY && this.#reserve(pending))
-      return this.#open(pool, request.credentials, slot);
+    if (pool.mayOpen && this.#reserve(pending)) return this.#open(pending, slot);
     pool.slots.drop(slot);
-    await this.#queue.wait(pool.identity.key, pending, request.signal);
+    await this.#queue.wait(pool.identity.key, pending, pending.request.signal);
     return granted(pending);
   }
 
-  async #open(pool: IdentityPool, credentials: Credentials, emptySlot?: Slot): Promise<PooledConnection> {
+  async #open({ pool, request }: Pending, emptySlot?: Slot): Promise<PooledConnection> {
     pool.opening += 1;
     this.#census.begin('connecting');
     try {
@@ -227,7 +227,7 @@ export class ConnectionPools {
         this.#free(pool);
         return this.#taken(slot.pooled);
       }
-      return this.#install(slot, pool, await this.#connect(pool, credentials, slot));
+      return this.#install(slot, pool, await this.#connect(pool, request, slot));
     } finally {
       pool.opening -= 1;
       this.#census.end('connecting');
@@ -235,9 +235,9 @@ export class ConnectionPools {
     }
   }
 
-  async #connect(pool: IdentityPool, credentials: Credentials, slot: Slot): Promise<UpstreamConnection> {
+  async #connect(pool: IdentityPool, request: LeaseRequest, slot: Slot): Promise<UpstreamConnection> {
     try {
-      return await this.#upstream.connect(credentials);
+      return await request.open();
     } catch (error) {
       pool.slots.drop(slot);
       this.#free(pool);

@@ -16,11 +16,13 @@ export interface CredentialCacheOptions {
   readonly max: number;
 }
 
-/** What a successful login told. */
+/** What a successful login told; shared by the sessions that it let in. */
 export interface KnownCredentials {
   readonly identity: Identity;
   /** As the upstream gave them to this identity after its login. */
   readonly capabilities: Capabilities;
+  /** The upstream's later refusal, once there was one. */
+  revokedBy?: ProxyError;
 }
 
 /** Keeps keyed hashes only, under a key that lives as long as the process: no secret can be read from it. */

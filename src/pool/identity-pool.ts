@@ -4,6 +4,11 @@ import type { Identity } from '../identity.js';
 import type { UpstreamConnection } from '../upstream/connection.js';
 import { SlotPool } from './slot-pool.js';
 
+/** More logins at once for one identity only make a server suspicious. */
+const MAX_OPENING = 2;
+/** Until one has succeeded: if the password was changed meanwhile, finding that out is to cost one attempt. */
+const MAX_OPENING_UNPROVEN = 1;
+
 /** An upstream connection from its login to the end of its socket, with what decides its retirement. */
 export interface PooledConnection {
   readonly connection: UpstreamConnection;
@@ -72,6 +77,12 @@ export class IdentityPool {
   /** Whether an idle connection is free to be promised. */
   get hasIdle(): boolean {
     return this.idle.size > this.promised;
+  }
+
+  /** Whether one more login may be under way. */
+  get mayOpen(): boolean {
+    const isProven = this.connections > this.opening;
+    return this.opening < (isProven ? MAX_OPENING : MAX_OPENING_UNPROVEN);
   }
 
   /** Nothing is left and nothing is under way: the pool may be forgotten. */

@@ -1,7 +1,7 @@
 /** Owns what the pools are told from outside: their limits, the server they use, and who hears of what they do. */
 
 import type { ProxyError } from '../errors.js';
-import type { Credentials, Identity } from '../identity.js';
+import type { Identity } from '../identity.js';
 import type { Leaving, UpstreamConnection } from '../upstream/connection.js';
 import type { ResetOutcome } from '../upstream/reset.js';
 
@@ -22,7 +22,6 @@ export interface PoolOptions {
 
 /** What the pools need of the server, injected so that they neither dial nor speak IMAP. */
 export interface PoolUpstream {
-  connect(credentials: Credentials): Promise<UpstreamConnection>;
   reset(connection: UpstreamConnection, leaving: Leaving, timeoutMs: number): Promise<ResetOutcome>;
 }
 
@@ -37,8 +36,8 @@ export interface PoolEvents {
 
 export interface LeaseRequest {
   readonly identity: Identity;
-  /** For the login, if a connection has to be opened; not touched after the promise settled. */
-  readonly credentials: Credentials;
+  /** Opens a connection and logs in as the identity; not called any more once the request is settled. */
+  open(): Promise<UpstreamConnection>;
   /** Aborted when the client has gone. */
   readonly signal?: AbortSignal;
 }

@@ -7,17 +7,14 @@ import type { Leaving } from '../upstream/connection.js';
 import { readCommandHead, readTag } from '../wire/command-head.js';
 import type { CommandHead } from '../wire/command-head.js';
 import type { OutstandingCommand } from '../wire/command-ledger.js';
-import { endsInBareLf, readCommandLiteral } from '../wire/literal.js';
+import type { TaggedStatus } from '../wire/response-head.js';
+import { canTakeLiteral } from '../wire/literal-support.js';
+import { readCommandLiteral } from '../wire/literal.js';
 import type { MarkerResult } from '../wire/literal.js';
-import { TAIL_BYTES } from '../wire/line-framer.js';
-import { mentionsCondstore } from '../wire/verbs.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { badReply, refusalReply } from './local-replies.js';
-
-/** A refused command's literals are thrown away up to this; above it the client is cut off (RFC 7888 §4). */
-const MAX_SKIPPED_BYTES = 1_048_576;
-/** The largest non-synchronizing literal of a server with LITERAL- only (RFC 7888 §5). */
-const MAX_LITERAL_MINUS_BYTES = 4_096;
+import { Provability } from './provability.js';
+import { SkippedCommand } from './skipped-command.js';
 
 const NO_SUCH_LITERAL = 'No such literal is possible here';
 
@@ -63,10 +60,11 @@ export class CommandPump {
   #hasInputEnded = false;
   /** The command that was passed on last. */
   #current: OutstandingCommand | undefined;
+  readonly #provability = new Provability();
   /** Size of the synchronizing literal that waits for `+`. */
   #announced = 0;
-  #skipped = 0;
-  #afterSkip: () => void = () => undefined;
+  /** The command that is being taken out of the stream. */
+  #skipped: SkippedCommand | undefined;
   #leaseError: ProxyError | undefined;
   #buffer: Buffer;
   #runStart = 0;
@@ -123,18 +121,26 @@ export class CommandPump {
     this.run();
   }
 
-  /** The upstream is ready for a literal or has begun IDLE. */
-  continued(): void {
-    if (this.#wait !== 'continuation') {
-      this.#host.onUnprovable('The mail server asked for data that no command has');
-      return;
-    }
+  /**
+   * The upstream is ready for a literal or has begun IDLE.
+   *
+   * @returns false if no command waits for that
+   */
+  continued(): boolean {
+    if (this.#wait !== 'continuation') return false;
     this.#wait = undefined;
     if (this.#current?.row.effect === 'idle') this.#mode = 'idle';
     else this.#client.framer.openLiteral(this.#announced);
+    return true;
   }
 
-  completed(command: OutstandingCommand): void {
+  completed(command: OutstandingCommand, status: TaggedStatus): void {
+    const { lease } = this.#host;
+    if (lease !== undefined) this.#provability.answered(lease, command, status);
+    this.#resume(command);
+  }
+
+  #resume(command: OutstandingCommand): void {
     if (command !== this.#current) return;
     // Refused while it waited for `+`, or an IDLE that the server ended: the next line is a command again.
     if (this.#wait === 'continuation') {
@@ -152,10 +158,6 @@ export class CommandPump {
   #endInput(): void {
     if (this.#hasInputEnded) return;
     this.#hasInputEnded = true;
-    if (this.#mode === 'argument') {
-      this.#host.onUnprovable('The connection ended inside a command');
-      return;
-    }
     if (this.#mode === 'idle') {
       this.#host.lease?.connection.write('DONE\r\n');
       this.#mode = 'command';
@@ -178,7 +180,7 @@ export class CommandPump {
         if (kind === 'line') this.#mode = 'command';
         break;
       case 'skip':
-        this.#skip(start, end);
+        this.#skip();
         break;
     }
   }
@@ -188,7 +190,7 @@ export class CommandPump {
     const head = readCommandHead(this.#buffer, start, isWhole ? end : this.#buffer.length);
     if (head === undefined) {
       const tag = readTag(this.#buffer, start, end);
-      this.#refuse(start, end, () => {
+      this.#refuse(() => {
         this.#host.answer(badReply(tag, 'Command syntax: tag, space, command'));
       });
       return;
@@ -197,132 +199,100 @@ export class CommandPump {
       case 'answered':
       case 'refused':
       case 'logout':
-        this.#refuse(start, end, () => {
+        this.#refuse(() => {
           this.#host.onCommand(head.row);
           this.#host.answerLocally(head);
         });
         break;
       default:
-        this.#pass(head, start, end, isWhole ? readCommandLiteral(this.#buffer, start, end) : undefined);
+        this.#pass(head, isWhole ? readCommandLiteral(this.#buffer, start, end) : undefined);
     }
   }
 
   /** Passes the first segment of a command on, once there is a lease. */
-  #pass(head: CommandHead, start: number, end: number, marker: MarkerResult): void {
+  #pass(head: CommandHead, marker: MarkerResult): void {
     const { tag, row } = head;
     const { lease } = this.#host;
     if (lease === undefined) {
-      const error = this.#leaseError;
-      if (error === undefined) {
-        this.#client.framer.unread();
-        this.#wait = 'lease';
-        this.#host.requestLease();
-        return;
-      }
-      this.#leaseError = undefined;
-      this.#refuse(start, end, () => {
-        this.#host.answer(refusalReply(tag, error.refusal));
-      });
+      this.#passLater(tag);
       return;
     }
-    if (!this.#mayTake(lease, row, marker)) {
-      this.#refuse(start, end, () => {
+    if (!canTakeLiteral(lease.connection.capabilities, row, marker)) {
+      this.#refuse(() => {
         this.#host.answer(badReply(tag, NO_SUCH_LITERAL));
       });
       return;
     }
     this.#host.onCommand(row);
     lease.use();
-    if (row.effect === 'sticky') lease.markDirty();
-    this.#watchCondstore(lease, row, start, end);
     this.#current = lease.connection.begin(tag, row);
-    this.#forward(start, end);
     this.#mode = 'argument';
-    if (this.#client.framer.kind === 'line') this.#endLine(lease, row, marker, start, end);
+    this.#send(lease, this.#current, marker);
+  }
+
+  /** Asks for a lease, and looks at the command again with it; or refuses the command, if there was none to be had. */
+  #passLater(tag: string): void {
+    const error = this.#leaseError;
+    if (error === undefined) {
+      this.#client.framer.unread();
+      this.#wait = 'lease';
+      this.#host.requestLease();
+      return;
+    }
+    this.#leaseError = undefined;
+    this.#refuse(() => {
+      this.#host.answer(refusalReply(tag, error.refusal));
+    });
   }
 
   /** Passes more of a command on. */
   #argument(start: number, end: number): void {
-    const { framer } = this.#client;
     const { lease } = this.#host;
-    const row = this.#current?.row;
-    if (lease === undefined || row === undefined) throw new Error('inside a command that was never begun');
-    const marker = framer.kind === 'line' ? readCommandLiteral(this.#buffer, start, end) : undefined;
-    if (!this.#mayTake(lease, row, marker)) {
-      this.#host.onUnprovable(NO_SUCH_LITERAL);
-      return;
-    }
-    this.#watchCondstore(lease, row, start, end);
-    // A word could be cut in two here, and strings of these commands are short anyway.
-    if (row.mayEnableCondstore && framer.kind === 'literal' && framer.literalRemaining > 0) lease.markDirty();
-    this.#forward(start, end);
-    if (framer.kind === 'line') this.#endLine(lease, row, marker, start, end);
+    const command = this.#current;
+    if (lease === undefined || command === undefined)
+      throw new Error('inside a command that was never begun');
+    const isLine = this.#client.framer.kind === 'line';
+    const marker = isLine ? readCommandLiteral(this.#buffer, start, end) : undefined;
+    if (canTakeLiteral(lease.connection.capabilities, command.row, marker))
+      this.#send(lease, command, marker);
+    else this.#host.onUnprovable(NO_SUCH_LITERAL);
   }
 
-  #endLine(lease: Lease, row: VerbRow, marker: MarkerResult, start: number, end: number): void {
-    // Servers differ in what they make of these, so who knows what they read: never lent again.
-    if (marker === 'malformed' || endsInBareLf(this.#buffer, start, end)) lease.markDirty();
+  #send(lease: Lease, command: OutstandingCommand, marker: MarkerResult): void {
+    const { framer } = this.#client;
+    this.#provability.sending(lease, command, framer, marker);
+    this.#forward(framer.start, framer.end);
+    if (framer.kind !== 'line') return;
     if (typeof marker === 'object') {
-      if (marker.isSynchronizing) {
-        this.#announced = marker.size;
-        this.#wait = 'continuation';
-      } else {
-        this.#client.framer.openLiteral(marker.size);
-      }
+      this.#announced = marker.size;
+      if (marker.isSynchronizing) this.#wait = 'continuation';
+      else framer.openLiteral(marker.size);
       return;
     }
     this.#mode = 'command';
-    if (row.effect === 'idle') this.#wait = 'continuation';
-  }
-
-  /** Whether this server reads the literal as one. If not, what follows would be commands to it that nobody saw. */
-  #mayTake(lease: Lease, row: VerbRow, marker: MarkerResult): boolean {
-    // IDLE's own `+` could not be told from the literal's.
-    if (row.effect === 'idle' && marker !== undefined) return false;
-    if (typeof marker !== 'object' || marker.isSynchronizing) return true;
-    if (!row.hasLiterals) return false;
-    const { capabilities } = lease.connection;
-    if (capabilities.has('LITERAL+')) return true;
-    const hasLiteralMinus = capabilities.has('LITERAL-') || capabilities.has('IMAP4REV2');
-    return hasLiteralMinus && marker.size <= MAX_LITERAL_MINUS_BYTES;
-  }
-
-  /** A word may be cut by the segment's end: what is held back behind it is looked at, too. */
-  #watchCondstore(lease: Lease, row: VerbRow, start: number, end: number): void {
-    if (!row.mayEnableCondstore || lease.isDirty) return;
-    if (mentionsCondstore(this.#buffer, start, Math.min(this.#buffer.length, end + TAIL_BYTES)))
-      lease.markDirty();
+    if (command.row.effect === 'idle') this.#wait = 'continuation';
   }
 
   /** Takes a command out of the stream, with its literals, and answers it when everything before it is answered. */
-  #refuse(start: number, end: number, answer: () => void): void {
+  #refuse(answer: () => void): void {
     if (!this.#host.isQuiet) {
       this.#client.framer.unread();
       this.#wait = 'quiet';
       return;
     }
     this.#mode = 'skip';
-    this.#skipped = 0;
-    this.#afterSkip = answer;
-    this.#skip(start, end);
+    this.#skipped = new SkippedCommand(answer);
+    this.#skip();
   }
 
-  #skip(start: number, end: number): void {
-    const { framer } = this.#client;
-    this.#skipped += end - start;
-    if (this.#skipped > MAX_SKIPPED_BYTES) {
+  #skip(): void {
+    const outcome = this.#skipped?.take(this.#client.framer);
+    if (outcome === 'too_big') {
       this.#host.onUnprovable('[TOOBIG] The command was refused and is too long to be skipped');
-      return;
+    } else if (outcome === 'over') {
+      this.#mode = 'command';
+      this.#skipped?.answer();
     }
-    if (framer.kind !== 'line') return;
-    const marker = readCommandLiteral(this.#buffer, start, end);
-    if (typeof marker === 'object' && !marker.isSynchronizing) {
-      framer.openLiteral(marker.size);
-      return;
-    }
-    // A synchronizing literal is never sent: the client gets the answer instead of `+`.
-    this.#mode = 'command';
-    this.#afterSkip();
   }
 
   #forward(start: number, end: number): void {

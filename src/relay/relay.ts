@@ -13,9 +13,6 @@ import { CommandPump } from './command-pump.js';
 import type { CommandPumpHost } from './command-pump.js';
 import { badReply, byeReply, capabilityReply, idReply, logoutReply } from './local-replies.js';
 
-/** Servers count bad commands and cut the connection off: the next client must not pay for this one's. */
-const MAX_BAD_REPLIES = 3;
-
 /** How a session ended, for the log. */
 export type RelayEnd =
   | 'logout'
@@ -58,7 +55,6 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   #end: RelayEnd | undefined;
   #isInputEnded = false;
   #hasAnswered = false;
-  #badReplies = 0;
   #silence: NodeJS.Timeout | undefined;
   #desyncReason: string | undefined;
 
@@ -111,16 +107,14 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   requestLease(): void {
     this.#options.acquire().then(
       (lease) => {
-        if (this.#end === undefined) {
-          this.#hold(lease);
-          this.#pump.leaseSettled();
-        } else {
-          // Granted to a client that went away while it waited.
-          lease.release({});
-        }
+        this.#client.guard(() => {
+          this.#leaseGranted(lease);
+        });
       },
       (error: unknown) => {
-        this.#leaseRefused(asProxyError(error));
+        this.#client.guard(() => {
+          this.#leaseRefused(asProxyError(error));
+        });
       },
     );
   }
@@ -173,15 +167,14 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   }
 
   onCompleted(command: OutstandingCommand, status: TaggedStatus): void {
-    this.#pump.completed(command);
-    if (status === 'BAD' && ++this.#badReplies >= MAX_BAD_REPLIES) this.#lease?.markDirty();
+    this.#pump.completed(command, status);
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
     this.#options.onFirstAnswer();
   }
 
   onContinuation(): void {
-    this.#pump.continued();
+    if (!this.#pump.continued()) this.#desyncReason = 'a continuation that no command waits for';
   }
 
   onBye(): void {
@@ -226,6 +219,16 @@ export class Relay implements ConnectionUser, CommandPumpHost {
     if (!lease.connection.isUsable) this.onClosed();
   }
 
+  #leaseGranted(lease: Lease): void {
+    if (this.#end === undefined) {
+      this.#hold(lease);
+      this.#pump.leaseSettled();
+    } else {
+      // Granted to a client that went away while it waited.
+      lease.release({});
+    }
+  }
+
   #leaseRefused(error: ProxyError): void {
     if (this.#end !== undefined) return;
     if (error.code === 'credentials')
@@ -234,7 +237,14 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   }
 
   #finishIfAnswered(): void {
-    if (this.#isInputEnded && this.isQuiet) this.#finish('half_close');
+    if (!this.#isInputEnded) return;
+    if (this.#pump.leaving === undefined) {
+      // The command that the client broke off is never answered; the ones before it are.
+      if ((this.#lease?.connection.ledger.size ?? 0) <= 1)
+        this.onUnprovable('The connection ended inside a command');
+    } else if (this.isQuiet) {
+      this.#finish('half_close');
+    }
   }
 
   #bye(end: RelayEnd, text: string, responseCode = ''): void {

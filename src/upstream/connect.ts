@@ -36,6 +36,9 @@ export class Upstream {
   readonly #options: UpstreamOptions;
   #lastId = 0;
   #serverId: Readonly<Record<string, string>> = {};
+  readonly #closing = new AbortController();
+  /** Connections that are logging in, or end because that failed: nobody else knows of them. */
+  readonly #loggingIn = new Set<UpstreamConnection>();
 
   constructor(options: UpstreamOptions) {
     this.name = `${options.host}:${String(options.port)}`;
@@ -71,16 +74,26 @@ export class Upstream {
     }
   }
 
+  /** Gives up what is being opened. Resolves when the sockets are gone; established connections are their owners'. */
+  async close(): Promise<void> {
+    this.#closing.abort('closing');
+    for (const connection of this.#loggingIn) connection.destroy('drain');
+    await Promise.all([...this.#loggingIn].map(({ closed }) => closed));
+  }
+
   async #open(credentials: Credentials): Promise<UpstreamConnection> {
     const { loginTimeoutMs, reportFault } = this.#options;
-    const dialed = await dial(this.#options);
+    const dialed = await dial(this.#options, this.#closing.signal);
     this.#serverId = dialed.serverId;
     const connection = new UpstreamConnection(
       ++this.#lastId,
       new FramedSocket(dialed.socket, new LineFramer(), reportFault),
     );
+    this.#loggingIn.add(connection);
+    void connection.closed.then(() => this.#loggingIn.delete(connection));
     try {
       await logIn(connection, credentials, dialed.capabilities, loginTimeoutMs);
+      this.#loggingIn.delete(connection);
       return connection;
     } catch (error) {
       // LOGOUT where that is possible: the server then closes first, and no port is left in TIME_WAIT here.

@@ -44,9 +44,10 @@ export interface DialedSocket {
  * AuthenticationFailure while the socket stays open. If it resolves, the server greeted with PREAUTH: somebody
  * else's session, whatever the password, so that is a failure.
  *
+ * @param signal - gives the attempt up
  * @throws ProxyError with a {@link ConnectFailure} as its code
  */
-export async function dial(options: DialOptions): Promise<DialedSocket> {
+export async function dial(options: DialOptions, signal?: AbortSignal): Promise<DialedSocket> {
   const { ImapFlow: Client } = await import('imapflow');
   const client = new Client({
     host: options.host,
@@ -67,10 +68,12 @@ export async function dial(options: DialOptions): Promise<DialedSocket> {
   // An instance without an error listener ends the process; what it reports here also rejects connect().
   client.on('error', (error: Error) => (lastError = error));
   const deadline = { isOver: false };
-  const timer = setTimeout(() => {
+  const giveUp = (): void => {
     deadline.isOver = true;
     client.close();
-  }, options.timeoutMs);
+  };
+  const timer = setTimeout(giveUp, options.timeoutMs);
+  signal?.addEventListener('abort', giveUp);
   try {
     await client.connect();
   } catch (error) {
@@ -81,6 +84,7 @@ export async function dial(options: DialOptions): Promise<DialedSocket> {
       : translate(client, lastError ?? error);
   } finally {
     clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
   }
   client.close();
   throw new ProxyError('greeting', { detail: 'the upstream greets with PREAUTH, so it checks no password' });

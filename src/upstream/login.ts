@@ -87,6 +87,7 @@ function exchange(
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
     const tag = randomTag();
+    const command = joined(`${tag} `, text, '\r\n');
     const remaining = [...answers];
     let bye = '';
     const timer = setTimeout(() => {
@@ -95,6 +96,7 @@ function exchange(
     const done = (): void => {
       clearTimeout(timer);
       connection.detach();
+      command.fill(0);
     };
     const fail = (error: ProxyError): void => {
       done();
@@ -125,7 +127,7 @@ function exchange(
       },
     });
     connection.begin(tag, verbRow('LOGIN'));
-    connection.write(joined(`${tag} `, text, '\r\n'));
+    connection.write(command);
   });
 }
 

@@ -10,6 +10,8 @@ export type SelectedState = 'no' | 'yes' | 'unknown';
 export interface OutstandingCommand {
   readonly tag: string;
   readonly row: VerbRow;
+  /** Another command with the same tag is outstanding, too: which reply is whose can't be known. */
+  hasTwin: boolean;
 }
 
 /**
@@ -39,10 +41,14 @@ export class CommandLedger {
 
   /** Notes a command just before its first byte is sent. */
   begin(tag: string, row: VerbRow): OutstandingCommand {
-    const command = { tag, row };
     const sameTag = this.#byTag.get(tag);
-    if (sameTag === undefined) this.#byTag.set(tag, [command]);
-    else sameTag.push(command);
+    const command = { tag, row, hasTwin: sameTag !== undefined };
+    if (sameTag === undefined) {
+      this.#byTag.set(tag, [command]);
+    } else {
+      for (const twin of sameTag) twin.hasTwin = true;
+      sameTag.push(command);
+    }
     this.#size += 1;
     if (changesSelection(row)) this.#selecting += 1;
     return command;
@@ -62,7 +68,7 @@ export class CommandLedger {
     this.#size -= 1;
     if (changesSelection(command.row)) {
       this.#selecting -= 1;
-      this.#selected = selectedAfter(command.row, status, this.#selected);
+      this.#selected = command.hasTwin ? 'unknown' : selectedAfter(command.row, status, this.#selected);
     }
     return command;
   }

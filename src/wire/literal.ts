@@ -62,7 +62,17 @@ function readMarker(grammar: MarkerGrammar, buffer: Buffer, start: number, end: 
   return { size, isSynchronizing: match[2] === '' };
 }
 
-/** Whether the line that ends at `end` ends in a bare LF: servers differ in whether that ends a line. */
-export function endsInBareLf(buffer: Buffer, start: number, end: number): boolean {
-  return end - 2 < start || buffer[end - 2] !== CR;
+/**
+ * Whether every server reads the line that ends at `end` as exactly one: it ends in CR LF, and has no other CR and no NUL
+ * (RFC 9051 §2.2, §9 CHAR).
+ */
+export function isPlainLine(buffer: Buffer, start: number, end: number): boolean {
+  const line = buffer.subarray(start, end);
+  return line.length >= 2 && line.indexOf(CR) === line.length - 2 && !line.includes(0);
+}
+
+/** As {@link isPlainLine}, of a segment that does not reach the line's end. */
+export function isPlainPart(buffer: Buffer, start: number, end: number): boolean {
+  const part = buffer.subarray(start, end);
+  return !part.includes(CR) && !part.includes(0);
 }

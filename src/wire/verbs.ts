@@ -14,9 +14,19 @@
 export type VerbEffect =
   'none' | 'select' | 'deselect' | 'idle' | 'sticky' | 'answered' | 'logout' | 'refused';
 
+/**
+ * What proves that a server took a non-synchronizing literal as one. If it did not, it has read the literal's bytes as
+ * commands that nobody saw: servers skip the rest of a line that they don't understand, or don't need.
+ * - `accepted`: a command that was not answered with BAD, since its line up to the literal has a fixed form.
+ * - `succeeded`: a tagged OK, since all arguments have to be read for that.
+ * - `never`: the server may stop reading before the literal and still say OK.
+ */
+export type LiteralProof = 'accepted' | 'succeeded' | 'never';
+
 export interface VerbRow {
   readonly verb: string;
   readonly effect: VerbEffect;
+  readonly literalProof: LiteralProof;
   /** Whether the grammar has a string or a literal anywhere in the arguments. */
   readonly hasLiterals: boolean;
   /** Whether its text may enable CONDSTORE (RFC 7162 §3.1). */
@@ -26,6 +36,8 @@ export interface VerbRow {
 const NONE = 0;
 const LITERALS = 1;
 const CONDSTORE = 2;
+const ALL_READ = 4;
+const FIXED_FORM = 8;
 
 const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: string[]])[] = [
   // RFC 9051 §6.1, §6.2: any state, not authenticated state
@@ -42,7 +54,8 @@ const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: st
   ['none', LITERALS | CONDSTORE, 'LIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
   ['none', NONE, 'NAMESPACE'],
   ['none', LITERALS | CONDSTORE, 'STATUS'],
-  ['none', LITERALS, 'APPEND', 'REPLACE', 'UID REPLACE'], // RFC 3502, RFC 4469, RFC 8508
+  ['none', LITERALS | FIXED_FORM, 'APPEND'], // RFC 3502, RFC 4469
+  ['none', LITERALS, 'REPLACE', 'UID REPLACE'], // RFC 8508
   ['idle', NONE, 'IDLE'],
   ['none', LITERALS, 'GETQUOTA', 'GETQUOTAROOT', 'SETQUOTA'], // RFC 9208
   ['none', LITERALS, 'GETACL', 'SETACL', 'DELETEACL', 'LISTRIGHTS', 'MYRIGHTS'], // RFC 4314
@@ -52,7 +65,8 @@ const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: st
   // RFC 9051 §6.4: selected state
   ['deselect', NONE, 'CLOSE', 'UNSELECT'], // RFC 3691
   ['none', NONE, 'EXPUNGE', 'UID EXPUNGE', 'CHECK'], // RFC 4315
-  ['none', LITERALS | CONDSTORE, 'SEARCH', 'UID SEARCH', 'SORT', 'UID SORT', 'THREAD', 'UID THREAD'], // RFC 5256
+  ['none', LITERALS | CONDSTORE | ALL_READ, 'SEARCH', 'UID SEARCH'],
+  ['none', LITERALS | CONDSTORE | ALL_READ, 'SORT', 'UID SORT', 'THREAD', 'UID THREAD'], // RFC 5256
   ['none', LITERALS | CONDSTORE, 'ESEARCH'], // RFC 7377
   ['none', LITERALS | CONDSTORE, 'FETCH', 'UID FETCH', 'STORE', 'UID STORE'], // RFC 7162, RFC 5257
   ['none', LITERALS, 'COPY', 'UID COPY', 'MOVE', 'UID MOVE'], // RFC 6851
@@ -65,6 +79,7 @@ const ROWS: ReadonlyMap<string, VerbRow> = new Map(
       Object.freeze({
         verb,
         effect,
+        literalProof: literalProofOf(flags),
         hasLiterals: (flags & LITERALS) !== 0,
         mayEnableCondstore: (flags & CONDSTORE) !== 0,
       }),
@@ -72,10 +87,16 @@ const ROWS: ReadonlyMap<string, VerbRow> = new Map(
   ),
 );
 
+function literalProofOf(flags: number): LiteralProof {
+  if ((flags & FIXED_FORM) !== 0) return 'accepted';
+  return (flags & ALL_READ) !== 0 ? 'succeeded' : 'never';
+}
+
 /** What nobody knows may leave anything: it is forwarded, and the connection is retired at release. */
 const UNKNOWN: VerbRow = Object.freeze({
   verb: 'other',
   effect: 'sticky',
+  literalProof: 'never',
   hasLiterals: false,
   mayEnableCondstore: false,
 });
@@ -91,6 +112,15 @@ export function verbRow(verb: string): VerbRow {
 
 /** Every verb that has a row of its own, for metrics and tests. */
 export const KNOWN_VERBS: readonly string[] = [...ROWS.keys()];
+
+/** tag APPEND mailbox [flags] [date], up to its first literal (RFC 9051 §6.3.12): nothing else is of a fixed form. */
+const APPEND_FORM =
+  /^[^ ]+ APPEND (?:"(?:[^"\\\r\n\0\x80-\xff]|\\["\\])*"|[^ "(){%*\\\0-\x1f\x7f-\xff]+)(?: \((?:\\?[\w$.-]+(?: \\?[\w$.-]+)*)?\))?(?: "[ \w:+-]{26}")? ~?\{\d+\+\}\r\n$/i;
+
+/** Whether a command's first line has the fixed form that `accepted` speaks of. */
+export function hasFixedForm(row: VerbRow, buffer: Buffer, start: number, end: number): boolean {
+  return row.literalProof === 'accepted' && APPEND_FORM.test(buffer.toString('latin1', start, end));
+}
 
 const CONDSTORE_WORDS = /CONDSTORE|QRESYNC|MODSEQ|CHANGEDSINCE/i;
 

@@ -58,7 +58,7 @@ export class PoolFixture {
   constructor(options: Partial<PoolOptions> = {}) {
     this.pools = new ConnectionPools(
       { ...DEFAULTS, ...options },
-      { connect: (credentials) => this.#connect(credentials), reset: resetConnection },
+      { reset: resetConnection },
       {
         onLeased: (isReuse) => this.events.push(isReuse ? 'leased again' : 'leased'),
         onLeaseEnded: () => this.events.push('ended'),
@@ -74,7 +74,7 @@ export class PoolFixture {
   acquire(user: string, extra: Partial<LeaseRequest> = {}): Promise<Lease> {
     const lease = this.pools.acquire({
       identity: identityFor(user),
-      credentials: credentialsOf(user),
+      open: () => this.#connect(user),
       ...extra,
     });
     // A test may look at the outcome only later.
@@ -84,10 +84,7 @@ export class PoolFixture {
 
   /** Leases a connection that has just logged in; the test knows that there is room for it. */
   async adopt(user: string, verified: UpstreamConnection): Promise<Lease> {
-    const lease = await this.pools.adopt(
-      { identity: identityFor(user), credentials: credentialsOf(user) },
-      verified,
-    );
+    const lease = await this.pools.adopt(identityFor(user), verified);
     if (lease === undefined) throw new Error('there was no room for the verified connection');
     return lease;
   }
@@ -107,10 +104,9 @@ export class PoolFixture {
     }
   }
 
-  #connect(credentials: Credentials): Promise<UpstreamConnection> {
+  #connect(user: string): Promise<UpstreamConnection> {
     this.attempts += 1;
     if (this.loginError !== undefined) return Promise.reject(this.loginError);
-    const user = credentials.authenticationId.toString();
     if (!this.holdsLogins) return Promise.resolve(this.#open(user));
     return new Promise((resolve, reject) => {
       const done = (): void => void this.held.splice(this.held.indexOf(login), 1);

@@ -1,5 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { endsInBareLf, readCommandLiteral, readResponseLiteral } from '../../../src/wire/literal.js';
+import {
+  isPlainLine,
+  isPlainPart,
+  readCommandLiteral,
+  readResponseLiteral,
+} from '../../../src/wire/literal.js';
 import { bytesOf } from '../../support/chunks.js';
 
 const command = (line: string): unknown => readCommandLiteral(bytesOf(line), 0, line.length);
@@ -88,17 +93,29 @@ describe('in a response', () => {
   });
 });
 
-describe('a bare LF', () => {
+describe('a plain line', () => {
   test.each([
-    ['a NOOP\n', true],
-    ['\n', true],
-    ['a NOOP\r\n', false],
-    ['\r\n', false],
-  ])('is told in %j', (line, expected) => {
-    expect(endsInBareLf(bytesOf(line), 0, line.length)).toBe(expected);
+    ['a NOOP\r\n', true],
+    ['\r\n', true],
+    ['a NOOP\n', false],
+    ['\n', false],
+    ['a NOOP\r\r\n', false],
+    ['a NO\rOP\r\n', false],
+    ['a NO\0OP\r\n', false],
+  ])('is told of %j: %s', (line, expected) => {
+    expect(isPlainLine(bytesOf(line), 0, line.length)).toBe(expected);
   });
 
-  test('is told without a look in front of the start', () => {
-    expect(endsInBareLf(bytesOf('\r\n'), 1, 2)).toBe(true);
+  test('is told without a look in front of the start or behind the end', () => {
+    expect(isPlainLine(bytesOf('\r\n'), 1, 2)).toBe(false);
+    expect(isPlainLine(bytesOf('\0\ra\r\n\0\r'), 2, 5)).toBe(true);
+  });
+
+  test.each([
+    ['a NOOP', true],
+    ['a NO\rOP', false],
+    ['a NO\0OP', false],
+  ])('is told of its part %j: %s', (part, expected) => {
+    expect(isPlainPart(bytesOf(part), 0, part.length)).toBe(expected);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { KNOWN_VERBS, mentionsCondstore, verbRow } from '../../../src/wire/verbs.js';
+import { KNOWN_VERBS, hasFixedForm, mentionsCondstore, verbRow } from '../../../src/wire/verbs.js';
 import type { VerbEffect } from '../../../src/wire/verbs.js';
 import { bytesOf } from '../../support/chunks.js';
 
@@ -94,9 +94,56 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   'UID MOVE': strings,
 };
 
+/** A server may stop reading all others before a literal that it doesn't need, and still say OK. */
+const PROOFS: Readonly<Record<string, string>> = {
+  APPEND: 'accepted',
+  SEARCH: 'succeeded',
+  'UID SEARCH': 'succeeded',
+  SORT: 'succeeded',
+  'UID SORT': 'succeeded',
+  THREAD: 'succeeded',
+  'UID THREAD': 'succeeded',
+};
+
+describe('the fixed form of APPEND', () => {
+  const isFixed = (line: string): boolean => hasFixedForm(verbRow('APPEND'), bytesOf(line), 0, line.length);
+
+  test.each([
+    'a APPEND INBOX {5+}\r\n',
+    'a append "Sent Mail" {5+}\r\n',
+    'a APPEND "a\\"b\\\\" (\\Seen $Forwarded) {5+}\r\n',
+    'a APPEND Sent () {5+}\r\n',
+    'a APPEND Sent (\\Seen) " 1-Jan-2026 00:00:00 +0000" {5+}\r\n',
+    'a APPEND Sent "21-Nov-2026 21:09:47 +0100" ~{5+}\r\n',
+  ])('is %j', (line) => {
+    expect(isFixed(line)).toBe(true);
+  });
+
+  test.each([
+    'a APPEND {5+}\r\n',
+    'a APPEND INBOX (\\Seen {5+}\r\n',
+    'a APPEND INBOX " {5+}\r\n',
+    'a APPEND INBOX foo {5+}\r\n',
+    'a APPEND INBOX (\\Seen) CATENATE (TEXT {5+}\r\n',
+    'a APPEND IN%BOX {5+}\r\n',
+    'a APPEND  INBOX {5+}\r\n',
+    'a APPEND INBOX {5+}\n',
+    'a APPEND INBOX {5}\r\n',
+  ])('is not %j', (line) => {
+    expect(isFixed(line)).toBe(false);
+  });
+
+  test('is nothing that another command has', () => {
+    const line = bytesOf('a SEARCH TEXT {5+}\r\n');
+    expect(hasFixedForm(verbRow('SEARCH'), line, 0, line.length)).toBe(false);
+  });
+});
+
 describe('the table', () => {
   test.each(Object.entries(EXPECTED))('has %s as its grammar and its effect are', (verb, expected) => {
-    expect(verbRow(verb)).toEqual({ verb, ...expected });
+    const { literalProof, ...others } = verbRow(verb);
+    expect(others).toEqual({ verb, ...expected });
+    expect(literalProof).toBe(PROOFS[verb] ?? 'never');
   });
 
   test('knows no other verb but those of old drafts, which leave nothing behind', () => {
@@ -108,7 +155,7 @@ describe('the table', () => {
   test.each(['XYZZY', 'X', '', 'UID', 'UID NOOP', 'CONVERT', 'CANCELUPDATE', 'constructor', '__proto__'])(
     'takes %j for unknown, which may leave anything',
     (verb) => {
-      expect(verbRow(verb)).toEqual({ verb: 'other', ...row('sticky') });
+      expect(verbRow(verb)).toEqual({ verb: 'other', literalProof: 'never', ...row('sticky') });
     },
   );
 
