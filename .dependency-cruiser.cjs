@@ -79,7 +79,10 @@ module.exports = {
       name: 'every-module-has-a-row',
       comment: 'A new folder or top-level file needs a row in this table first.',
       severity: 'error',
-      from: { path: '^src/', pathNot: `^src/((${folders.join('|')})/|(app|events|main|version|errors|identity|log)\\.ts$)` },
+      from: {
+        path: '^src/',
+        pathNot: `^src/((${folders.join('|')})/|(app|events|main|version|errors|identity|log)\\.ts$)`,
+      },
       to: {},
     },
     {
