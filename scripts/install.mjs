@@ -9,6 +9,8 @@ import process from 'node:process';
 const serverPackages = [
   { name: 'dovecot-core', proof: '/usr/sbin/dovecot' },
   { name: 'dovecot-imapd', proof: '/usr/lib/dovecot/imap' },
+  { name: 'openssl', proof: '/usr/bin/openssl' },
+  { name: 'iproute2', proof: '/bin/ss' },
 ];
 
 /** Runs a command with our own output streams; returns its exit code (1 if it couldn't start or was killed). */

@@ -99,7 +99,7 @@ export class Relay implements ConnectionUser, CommandPumpHost {
 
   /** Ends the session with BYE, as soon as that is no lie about the framing. */
   terminate(end: 'timeout' | 'drain', text: string): void {
-    this.#bye(end, text, 'UNAVAILABLE');
+    this.#bye(end, text, end === 'drain' ? 'UNAVAILABLE' : '');
   }
 
   // ---- what the command pump asks for
