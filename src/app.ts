@@ -18,9 +18,8 @@ import { Authenticator } from './pool/authenticator.js';
 import { ConnectionPools } from './pool/connection-pools.js';
 import { CredentialCache } from './pool/credential-cache.js';
 import { Upstream } from './upstream/connect.js';
-import { dial } from './upstream/dial.js';
 import type { DialOptions, TlsFiles } from './upstream/dial.js';
-import { HealthCheck, probeWith } from './upstream/health-check.js';
+import { HealthCheck } from './upstream/health-check.js';
 import { resetConnection } from './upstream/reset.js';
 import { KNOWN_VERBS } from './wire/verbs.js';
 
@@ -46,9 +45,9 @@ export interface App {
   /** In the order of LISTEN. */
   readonly listeners: readonly Listener[];
   readonly admin: AdminServer;
-  /** Accepts nobody any more, lets sessions finish until DRAIN_TIMEOUT, then closes everything. Safe to call twice. */
+  /** Accepts nobody any more, lets sessions finish until DRAIN_TIMEOUT, then closes everything. */
   drain(): Promise<void>;
-  /** Ends sessions and connections without waiting for them. */
+  /** The same without letting sessions finish. Only the first of both counts; the other one waits for it. */
   stop(): Promise<void>;
 }
 
@@ -84,7 +83,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
   });
   const health = new HealthCheck({
-    probe: probeWith(() => dial(dialOptions)),
+    probe: () => upstream.probe(),
     intervalMs: READINESS_INTERVAL_MS,
     onChange: (isReady, reason) => {
       if (isReady) logger.info({ upstream: upstreamName }, 'upstream is ready');
@@ -92,7 +91,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     },
   });
   const events = eventsFor({ logger, metrics, health, upstreamName });
-  const upstream = new Upstream({
+  const upstream: Upstream = new Upstream({
     ...dialOptions,
     loginTimeoutMs: config.upstream.loginTimeoutMs,
     now,
@@ -156,6 +155,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   }
   health.start();
 
+  let ending: Promise<void> | undefined;
   const end = async (drainTimeoutMs: number): Promise<void> => {
     state = 'draining';
     health.stop();
@@ -169,8 +169,8 @@ export async function startApp(options: AppOptions): Promise<App> {
   return {
     listeners,
     admin,
-    drain: () => end(config.drainTimeoutMs),
-    stop: () => end(0),
+    drain: () => (ending ??= end(config.drainTimeoutMs)),
+    stop: () => (ending ??= end(0)),
   };
 }
 

@@ -6,6 +6,9 @@ import { byeReply } from '../relay/local-replies.js';
 import { Session } from './session.js';
 import type { SessionEvents, SessionOptions, SessionState } from './session.js';
 
+/** For a client to take its BYE and hang up. */
+const BYE_GRACE_MS = 1_000;
+
 export type RejectReason = 'max_clients' | 'draining';
 
 export interface RegistryEvents extends SessionEvents {
@@ -27,6 +30,7 @@ export class SessionRegistry {
   #lastId = 0;
   #isDraining = false;
   #onEmpty: (() => void) | undefined;
+  #grace: NodeJS.Timeout | undefined;
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
@@ -76,21 +80,26 @@ export class SessionRegistry {
   /**
    * Accepts nobody any more, and gives the sessions time to finish.
    *
-   * @param timeoutMs - after this the rest is told BYE
+   * @param timeoutMs - after this the rest is told BYE, and a moment later cut off
    */
   async drain(timeoutMs: number): Promise<void> {
     this.#isDraining = true;
     if (this.#sessions.size === 0) return;
     const timer = setTimeout(() => {
-      this.terminateAll();
+      this.#terminateAll();
     }, timeoutMs);
     await new Promise<void>((resolve) => (this.#onEmpty = resolve));
     clearTimeout(timer);
+    clearTimeout(this.#grace);
   }
 
-  terminateAll(): void {
+  /** BYE first; who doesn't take that in time must not hold the shutdown up. */
+  #terminateAll(): void {
     for (const session of [...this.#sessions.keys()])
       session.terminate('drain', 'The proxy is shutting down');
+    this.#grace = setTimeout(() => {
+      for (const session of [...this.#sessions.keys()]) session.destroy();
+    }, BYE_GRACE_MS);
   }
 
   get #rejectReason(): RejectReason | undefined {

@@ -133,6 +133,11 @@ export class Session {
     else this.#sayBye(end, text);
   }
 
+  /** Cuts the client off. Safe to call at any time. */
+  destroy(): void {
+    this.#client.destroy();
+  }
+
   async #authenticate(credentials: Credentials): Promise<SessionLogin> {
     const startedAt = this.#options.now();
     const login = await this.#options.authenticate(credentials, this.#abort.signal);

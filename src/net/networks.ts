@@ -2,11 +2,8 @@
 
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
-const MAX_REMEMBERED = 1_000;
-
 export class NetworkList {
   readonly #list = new BlockList();
-  readonly #answers = new Map<string, boolean>();
 
   /** @param networks - addresses or CIDR networks, IPv4 and IPv6 */
   constructor(networks: readonly string[]) {
@@ -20,16 +17,6 @@ export class NetworkList {
 
   /** IPv4 addresses in IPv6 clothes (`::ffff:10.0.0.1`) are looked up as IPv4. */
   has(address: string): boolean {
-    const known = this.#answers.get(address);
-    if (known !== undefined) return known;
-    // Front ends are few and come again and again; strangers must not fill the memory.
-    if (this.#answers.size >= MAX_REMEMBERED) this.#answers.clear();
-    const answer = this.#lookUp(address);
-    this.#answers.set(address, answer);
-    return answer;
-  }
-
-  #lookUp(address: string): boolean {
     const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
     if (isIPv4(plain)) return this.#list.check(plain, 'ipv4');
     return isIPv6(plain) && this.#list.check(plain, 'ipv6');

@@ -8,6 +8,7 @@ import type { Capabilities, UpstreamConnection } from '../upstream/connection.js
 import type { ConnectionPools } from './connection-pools.js';
 import type { CredentialCache, KnownCredentials } from './credential-cache.js';
 import type { Lease } from './lease.js';
+import { VerificationLane } from './verification-lane.js';
 
 export interface Authenticated {
   readonly identity: Identity;
@@ -40,6 +41,7 @@ export interface AuthenticatorOptions {
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
+  readonly #lane = new VerificationLane();
   /** One attempt for equal credentials that are presented at once. */
   readonly #attempts = new Map<string, Promise<KnownCredentials>>();
 
@@ -100,7 +102,7 @@ export class Authenticator {
     signal: AbortSignal,
   ): Promise<Authenticated> {
     const { cache, connect, pools } = this.#options;
-    const connecting = connect(credentials);
+    const connecting = this.#lane.run(identity.key, () => connect(credentials));
     const attempt = connecting.then(({ capabilities }): KnownCredentials => ({ identity, capabilities }));
     this.#attempts.set(fingerprint, attempt);
     try {

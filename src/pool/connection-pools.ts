@@ -8,25 +8,14 @@ import type { IdentityPool, PooledConnection, Slot } from './identity-pool.js';
 import { LeaseBook } from './lease-book.js';
 import type { Lease } from './lease.js';
 import { PoolDirectory } from './pool-directory.js';
+import { granted } from './pending.js';
+import type { Pending } from './pending.js';
 import type { LeaseRequest, PoolEvents, PoolOptions, PoolSnapshot, PoolUpstream } from './pool-options.js';
 import { RetirementPolicy } from './retirement.js';
 import { WaitQueue } from './wait-queue.js';
 
 /** How long a client waits for a connection that is just being reset, rather than open another. */
 const PATIENCE_MS = 100;
-
-/** A request on its way to a connection. */
-interface Pending {
-  readonly request: LeaseRequest;
-  readonly pool: IdentityPool;
-  /** Has just logged in with the request's credentials: that is the connection to lend. */
-  readonly verified?: UpstreamConnection;
-  readonly patientUntil: number;
-  /** Set when the request is granted. */
-  lending?: Promise<PooledConnection>;
-  /** The idle connection that was closed to make room for this request: one at a time. */
-  evicted?: PooledConnection;
-}
 
 export class ConnectionPools {
   readonly #events: PoolEvents;
@@ -47,7 +36,6 @@ export class ConnectionPools {
     this.#queue = new WaitQueue({ maxWaiting: acquireMaxWaiting, timeoutMs: acquireTimeoutMs, now });
     this.#retirement = new RetirementPolicy(options, now);
     this.#pools = new PoolDirectory({
-      maxConnections: options.maxConnectionsPerUser,
       sweepIntervalMs: this.#retirement.sweepIntervalMs,
       isExpired: (pooled) => this.#retirement.reasonWhileIdle(pooled) !== undefined,
       onDropped: (pooled) => {
@@ -91,21 +79,22 @@ export class ConnectionPools {
    *
    * @throws ProxyError `lease_timeout`, `queue_full`, `draining`, `cancelled`, or why no connection could be opened
    */
-  async acquire(request: LeaseRequest): Promise<Lease> {
-    const startedAt = this.#now();
-    const { key } = request.identity;
+  async acquire({ identity, open, signal }: LeaseRequest): Promise<Lease> {
     let patience: NodeJS.Timeout | undefined;
     try {
-      const pending = this.#begin(request);
-      const isImmediate = this.#tryGrant(pending, this.#queue.countWaiters(key));
+      const pending = this.#begin(identity, { open }, signal);
+      const isImmediate = this.#tryGrant(pending, this.#queue.countWaiters(identity.key));
       if (!isImmediate) {
-        if (pending.pool.returning > 0) patience = setTimeout(this.#serve.bind(this), PATIENCE_MS);
-        await this.#queue.wait(key, pending, request.signal);
+        patience = setTimeout(() => {
+          pending.isPatient = false;
+          this.#serve();
+        }, PATIENCE_MS);
+        await this.#wait(pending);
       }
       const pooled = await granted(pending);
-      return this.#leases.begin(pooled, isImmediate ? 0 : this.#now() - startedAt);
+      return this.#leases.begin(pooled, isImmediate ? 0 : this.#now() - pending.startedAt);
     } catch (error) {
-      this.#forgetIfEmpty(key);
+      this.#forgetIfEmpty(identity.key);
       const failure = asProxyError(error);
       this.#events.onRejected(failure);
       throw failure;
@@ -126,18 +115,17 @@ export class ConnectionPools {
     verified: UpstreamConnection,
     signal?: AbortSignal,
   ): Promise<Lease | undefined> {
-    const request: LeaseRequest = { identity, open: () => Promise.resolve(verified) };
     try {
-      const pending: Pending = { ...this.#begin(request), verified };
+      const pending = this.#begin(identity, { verified }, signal);
       if (!this.#tryGrant(pending, 0)) {
         if (pending.evicted === undefined) throw new ProxyError('queue_full');
-        await this.#queue.wait(identity.key, pending, signal);
+        await this.#wait(pending);
       }
       return this.#leases.begin(await granted(pending), 0);
-    } catch (error) {
+    } catch {
+      // Nobody was refused anything: the session asks again at its first command.
       verified.close('evicted');
       this.#forgetIfEmpty(identity.key);
-      this.#events.onRejected(asProxyError(error));
       return undefined;
     }
   }
@@ -164,9 +152,15 @@ export class ConnectionPools {
     });
   }
 
-  #begin(request: LeaseRequest): Pending {
+  #begin(identity: Identity, source: Pending['source'], signal: AbortSignal | undefined): Pending {
     if (this.#isDraining) throw new ProxyError('draining');
-    return { request, pool: this.#pools.of(request.identity), patientUntil: this.#now() + PATIENCE_MS };
+    const pool = this.#pools.of(identity);
+    return { pool, source, signal, startedAt: this.#now(), isPatient: true };
+  }
+
+  #wait(pending: Pending): Promise<void> {
+    const { pool, signal, startedAt } = pending;
+    return this.#queue.wait(pool.identity.key, pending, { since: startedAt, signal });
   }
 
   /**
@@ -175,21 +169,21 @@ export class ConnectionPools {
    * @param ahead - how many of the same identity come first
    */
   #tryGrant(pending: Pending, ahead: number): boolean {
-    const { pool, verified } = pending;
-    if (verified !== undefined) {
+    const { pool, source } = pending;
+    if ('verified' in source) {
       if (!this.#reserve(pending)) return false;
-      pending.lending = this.#adopt(pending, verified);
+      pending.lending = this.#adopt(pending, source.verified);
       return true;
     }
     if (pool.hasIdle) {
       if (ahead > 0) return false;
       pool.promised += 1;
-      pending.lending = this.#takeIdle(pending);
+      pending.lending = this.#takeIdle(pending, source.open);
       return true;
     }
-    const isWorthWaiting = pool.returning > ahead && this.#now() < pending.patientUntil;
+    const isWorthWaiting = pending.isPatient && pool.returning > ahead;
     if (isWorthWaiting || !pool.mayOpen || !this.#reserve(pending)) return false;
-    pending.lending = this.#open(pending);
+    pending.lending = this.#open(pool, source.open);
     return true;
   }
 
@@ -205,19 +199,19 @@ export class ConnectionPools {
     return false;
   }
 
-  async #takeIdle(pending: Pending): Promise<PooledConnection> {
+  async #takeIdle(pending: Pending, open: LeaseRequest['open']): Promise<PooledConnection> {
     const { pool } = pending;
     const slot = await pool.slots.take();
     pool.promised -= 1;
     if (slot.pooled !== undefined) return this.#taken(slot.pooled);
     // The idle connection died meanwhile, and the slot is a new one.
-    if (pool.mayOpen && this.#reserve(pending)) return this.#open(pending, slot);
+    if (pool.mayOpen && this.#reserve(pending)) return this.#open(pool, open, slot);
     pool.slots.drop(slot);
-    await this.#queue.wait(pool.identity.key, pending, pending.request.signal);
+    await this.#wait(pending);
     return granted(pending);
   }
 
-  async #open({ pool, request }: Pending, emptySlot?: Slot): Promise<PooledConnection> {
+  async #open(pool: IdentityPool, open: LeaseRequest['open'], emptySlot?: Slot): Promise<PooledConnection> {
     pool.opening += 1;
     this.#census.begin('connecting');
     try {
@@ -227,7 +221,7 @@ export class ConnectionPools {
         this.#free(pool);
         return this.#taken(slot.pooled);
       }
-      return this.#install(slot, pool, await this.#connect(pool, request, slot));
+      return this.#install(slot, pool, await this.#connect(pool, open, slot));
     } finally {
       pool.opening -= 1;
       this.#census.end('connecting');
@@ -235,9 +229,9 @@ export class ConnectionPools {
     }
   }
 
-  async #connect(pool: IdentityPool, request: LeaseRequest, slot: Slot): Promise<UpstreamConnection> {
+  async #connect(pool: IdentityPool, open: LeaseRequest['open'], slot: Slot): Promise<UpstreamConnection> {
     try {
-      return await request.open();
+      return await open();
     } catch (error) {
       pool.slots.drop(slot);
       this.#free(pool);
@@ -291,10 +285,4 @@ export class ConnectionPools {
   #forgetIfEmpty(key: string): void {
     if (this.#queue.countWaiters(key) === 0) this.#pools.forgetIfEmpty(key);
   }
-}
-
-/** The connection of a request that was granted. */
-async function granted(pending: Pending): Promise<PooledConnection> {
-  if (pending.lending === undefined) throw new Error('a request left the queue without a grant');
-  return pending.lending;
 }

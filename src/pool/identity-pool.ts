@@ -30,7 +30,6 @@ export interface Slot {
 
 export interface IdentityPoolOptions {
   readonly identity: Identity;
-  readonly maxConnections: number;
   /** How often idle connections are looked at; milliseconds. */
   readonly sweepIntervalMs: number;
   /** Whether an idle connection is to go now. */
@@ -61,11 +60,9 @@ export class IdentityPool {
   constructor(options: IdentityPoolOptions) {
     this.identity = options.identity;
     this.slots = new SlotPool<Slot>({
-      // Slots of connections that died while idle are dropped when they are met: they need room until then.
-      max: options.maxConnections * 2,
       createSlot: () => ({ pooled: undefined }),
       isUsable: ({ pooled }) => pooled?.connection.isUsable === true && !options.isExpired(pooled),
-      isExpired: ({ pooled }) => pooled === undefined || options.isExpired(pooled),
+      isExpired: ({ pooled }) => pooled?.connection.isUsable !== true || options.isExpired(pooled),
       onDropped: ({ pooled }) => {
         if (pooled !== undefined) options.onDropped(pooled);
       },

@@ -55,11 +55,10 @@ export class LeaseBook {
   }
 
   async #release(pooled: PooledConnection, lease: Lease, leaving: Leaving): Promise<void> {
-    const { connection } = pooled;
     const reason = lease.isDirty ? 'dirty' : this.#reason(pooled);
     if (reason !== undefined) this.#close(pooled, reason);
     else if (lease.isPristine || (await this.#reset(pooled, leaving))) this.#keep(pooled);
-    else this.#giveUp(pooled, connection.hasBye ? 'bye' : 'reset');
+    else this.#giveUp(pooled, 'reset');
     this.#options.onReturned();
   }
 

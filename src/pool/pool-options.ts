@@ -20,7 +20,7 @@ export interface PoolOptions {
   readonly releaseTimeoutMs: number;
 }
 
-/** What the pools need of the server, injected so that they neither dial nor speak IMAP. */
+/** What the pools need of the server, injected so that they don't speak IMAP. */
 export interface PoolUpstream {
   reset(connection: UpstreamConnection, leaving: Leaving, timeoutMs: number): Promise<ResetOutcome>;
 }
@@ -37,7 +37,7 @@ export interface PoolEvents {
 export interface LeaseRequest {
   readonly identity: Identity;
   /** Opens a connection and logs in as the identity; not called any more once the request is settled. */
-  open(): Promise<UpstreamConnection>;
+  readonly open: () => Promise<UpstreamConnection>;
   /** Aborted when the client has gone. */
   readonly signal?: AbortSignal;
 }

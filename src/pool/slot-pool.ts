@@ -9,8 +9,6 @@ import type { Factory, Options, Pool } from 'generic-pool';
  * place is the borrower's business.
  */
 export interface SlotPoolOptions<S> {
-  /** An upper bound that is never reached: the caps are counted outside, until each socket is really closed. */
-  readonly max: number;
   readonly createSlot: () => S;
   /** Whether the slot may be lent; an unusable one is dropped when it is met. */
   readonly isUsable: (slot: S) => boolean;
@@ -23,6 +21,9 @@ export interface SlotPoolOptions<S> {
   /** Hears of a slot that was given back twice: a defect of our own. */
   readonly reportFault: (error: unknown) => void;
 }
+
+/** The caps are counted outside, until each socket is really gone; at this one an acquire would wait for ever. */
+const UNBOUNDED = 1_000_000;
 
 interface IdleItem<S> {
   readonly obj: S;
@@ -67,10 +68,10 @@ export class SlotPool<S extends object> {
         },
       },
       {
-        max: options.max,
+        max: UNBOUNDED,
         fifo: false,
         evictionRunIntervalMillis: options.sweepIntervalMs,
-        numTestsPerEvictionRun: options.max,
+        numTestsPerEvictionRun: UNBOUNDED,
       },
     );
   }
@@ -95,14 +96,15 @@ export class SlotPool<S extends object> {
   /** Lends a new slot even if used ones are idle; their order stays. */
   async takeNew(): Promise<S> {
     const used: S[] = [];
-    let slot = await this.#pool.acquire();
-    while (!this.#fresh.has(slot)) {
-      used.push(slot);
-      slot = await this.#pool.acquire();
+    for (;;) {
+      const slot = await this.#pool.acquire();
+      if (this.#fresh.delete(slot)) {
+        for (const idle of used.reverse()) this.give(idle);
+        return slot;
+      }
+      if (this.#isUsable(slot)) used.push(slot);
+      else await this.#pool.destroy(slot);
     }
-    this.#fresh.delete(slot);
-    for (const idle of used.reverse()) this.give(idle);
-    return slot;
   }
 
   give(slot: S): void {

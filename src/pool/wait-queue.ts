@@ -45,10 +45,15 @@ export class WaitQueue<R> {
   /**
    * Waits in the line of `key` until {@link serve} grants the request.
    *
+   * @param since - when the waiting began, if it is not for the first time; its deadline counts from there
    * @param signal - aborted when the client has gone
    * @throws ProxyError `queue_full`, `lease_timeout`, `cancelled`, or what {@link rejectAll} says
    */
-  async wait(key: string, request: R, signal?: AbortSignal): Promise<void> {
+  async wait(
+    key: string,
+    request: R,
+    { since = this.#options.now(), signal }: { since?: number; signal?: AbortSignal | undefined } = {},
+  ): Promise<void> {
     const { maxWaiting, timeoutMs, now } = this.#options;
     if (signal?.aborted === true) throw new ProxyError('cancelled');
     if (timeoutMs === 0) throw new ProxyError('lease_timeout');
@@ -66,13 +71,16 @@ export class WaitQueue<R> {
       const cancel = (): void => {
         fail(new ProxyError('cancelled'));
       };
-      const timer = setTimeout(() => {
-        fail(new ProxyError('lease_timeout'));
-      }, timeoutMs);
+      const timer = setTimeout(
+        () => {
+          fail(new ProxyError('lease_timeout'));
+        },
+        since + timeoutMs - now(),
+      );
       signal?.addEventListener('abort', cancel);
       const waiter: Waiter<R> = {
         request,
-        enqueuedAt: now(),
+        enqueuedAt: since,
         resolve: () => {
           leave();
           resolve();

@@ -13,6 +13,7 @@ import { readCommandLiteral } from '../wire/literal.js';
 import type { MarkerResult } from '../wire/literal.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { badReply, refusalReply } from './local-replies.js';
+import { ForwardedRun } from './forwarded-run.js';
 import { Provability } from './provability.js';
 import { SkippedCommand } from './skipped-command.js';
 
@@ -66,14 +67,11 @@ export class CommandPump {
   /** The command that is being taken out of the stream. */
   #skipped: SkippedCommand | undefined;
   #leaseError: ProxyError | undefined;
-  #buffer: Buffer;
-  #runStart = 0;
-  #runEnd = 0;
+  readonly #run = new ForwardedRun();
 
   constructor(client: FramedSocket, host: CommandPumpHost) {
     this.#client = client;
     this.#host = host;
-    this.#buffer = client.framer.buffer;
   }
 
   /**
@@ -95,10 +93,10 @@ export class CommandPump {
     this.#isRunning = true;
     const { framer } = this.#client;
     if (this.#wait === 'quiet' && this.#host.isQuiet) this.#wait = undefined;
-    this.#buffer = framer.buffer;
-    this.#runStart = this.#runEnd = framer.offset;
+    this.#run.begin(framer.buffer);
     while (this.#canGoOn && framer.next()) this.#segment();
-    this.#flush();
+    if (!this.#run.flush(this.#host.lease?.connection)) this.#isBlocked = true;
+    this.#run.release();
     this.#isRunning = false;
     this.#client.inputTaken();
     if (this.#canGoOn && this.#client.hasEnded) this.#endInput();
@@ -166,18 +164,16 @@ export class CommandPump {
   }
 
   #segment(): void {
-    const { framer } = this.#client;
-    const { start, end, kind } = framer;
     switch (this.#mode) {
       case 'command':
-        this.#command(start, end);
+        this.#command();
         break;
       case 'argument':
-        this.#argument(start, end);
+        this.#argument();
         break;
       case 'idle':
-        this.#forward(start, end);
-        if (kind === 'line') this.#mode = 'command';
+        this.#forward();
+        if (this.#client.framer.kind === 'line') this.#mode = 'command';
         break;
       case 'skip':
         this.#skip();
@@ -185,11 +181,12 @@ export class CommandPump {
     }
   }
 
-  #command(start: number, end: number): void {
-    const isWhole = this.#client.framer.kind === 'line';
-    const head = readCommandHead(this.#buffer, start, isWhole ? end : this.#buffer.length);
+  #command(): void {
+    const { buffer, kind, start, end } = this.#client.framer;
+    const isWhole = kind === 'line';
+    const head = readCommandHead(buffer, start, isWhole ? end : buffer.length);
     if (head === undefined) {
-      const tag = readTag(this.#buffer, start, end);
+      const tag = readTag(buffer, start, end);
       this.#refuse(() => {
         this.#host.answer(badReply(tag, 'Command syntax: tag, space, command'));
       });
@@ -205,7 +202,7 @@ export class CommandPump {
         });
         break;
       default:
-        this.#pass(head, isWhole ? readCommandLiteral(this.#buffer, start, end) : undefined);
+        this.#pass(head, isWhole ? readCommandLiteral(buffer, start, end) : undefined);
     }
   }
 
@@ -246,13 +243,13 @@ export class CommandPump {
   }
 
   /** Passes more of a command on. */
-  #argument(start: number, end: number): void {
+  #argument(): void {
+    const { buffer, kind, start, end } = this.#client.framer;
     const { lease } = this.#host;
     const command = this.#current;
     if (lease === undefined || command === undefined)
       throw new Error('inside a command that was never begun');
-    const isLine = this.#client.framer.kind === 'line';
-    const marker = isLine ? readCommandLiteral(this.#buffer, start, end) : undefined;
+    const marker = kind === 'line' ? readCommandLiteral(buffer, start, end) : undefined;
     if (canTakeLiteral(lease.connection.capabilities, command.row, marker))
       this.#send(lease, command, marker);
     else this.#host.onUnprovable(NO_SUCH_LITERAL);
@@ -261,7 +258,7 @@ export class CommandPump {
   #send(lease: Lease, command: OutstandingCommand, marker: MarkerResult): void {
     const { framer } = this.#client;
     this.#provability.sending(lease, command, framer, marker);
-    this.#forward(framer.start, framer.end);
+    this.#forward();
     if (framer.kind !== 'line') return;
     if (typeof marker === 'object') {
       this.#announced = marker.size;
@@ -295,18 +292,9 @@ export class CommandPump {
     }
   }
 
-  #forward(start: number, end: number): void {
-    if (this.#runEnd !== start) {
-      this.#flush();
-      this.#runStart = start;
-    }
-    this.#runEnd = end;
-  }
-
-  #flush(): void {
-    const run = this.#buffer.subarray(this.#runStart, this.#runEnd);
-    this.#runStart = this.#runEnd;
+  #forward(): void {
+    const { start, end } = this.#client.framer;
     const connection = this.#host.lease?.connection;
-    if (run.length > 0 && connection?.write(run) === false) this.#isBlocked = true;
+    if (connection !== undefined && !this.#run.add(start, end, connection)) this.#isBlocked = true;
   }
 }

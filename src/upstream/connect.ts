@@ -5,6 +5,7 @@ import type { ProxyError } from '../errors.js';
 import type { Credentials } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
+import type { CapabilitySet } from '../wire/capability.js';
 import { LineFramer } from '../wire/line-framer.js';
 import { UpstreamConnection } from './connection.js';
 import type { ConnectionEnd } from './connection.js';
@@ -37,8 +38,8 @@ export class Upstream {
   #lastId = 0;
   #serverId: Readonly<Record<string, string>> = {};
   readonly #closing = new AbortController();
-  /** Connections that are logging in, or end because that failed: nobody else knows of them. */
-  readonly #loggingIn = new Set<UpstreamConnection>();
+  /** Connections that nobody is logged in on: while they log in or are probed, and until they are gone. */
+  readonly #anonymous = new Set<UpstreamConnection>();
 
   constructor(options: UpstreamOptions) {
     this.name = `${options.host}:${String(options.port)}`;
@@ -53,7 +54,7 @@ export class Upstream {
   /**
    * Opens a connection and logs in. The caller owns the connection, and must close or destroy it.
    *
-   * @throws ProxyError; nothing is left open then
+   * @throws ProxyError; what was opened is closed in good order then
    */
   async connect(credentials: Credentials): Promise<UpstreamConnection> {
     const { events, now } = this.#options;
@@ -74,31 +75,44 @@ export class Upstream {
     }
   }
 
+  /**
+   * Goes as far as the greeting, and leaves in good order.
+   *
+   * @throws ProxyError if the server can't be reached or doesn't greet as it should
+   */
+  async probe(): Promise<void> {
+    const { connection } = await this.#dial();
+    connection.close('drain');
+    await connection.closed;
+  }
+
   /** Gives up what is being opened. Resolves when the sockets are gone; established connections are their owners'. */
   async close(): Promise<void> {
     this.#closing.abort('closing');
-    for (const connection of this.#loggingIn) connection.destroy('drain');
-    await Promise.all([...this.#loggingIn].map(({ closed }) => closed));
+    for (const connection of this.#anonymous) connection.destroy('drain');
+    await Promise.all([...this.#anonymous].map(({ closed }) => closed));
   }
 
   async #open(credentials: Credentials): Promise<UpstreamConnection> {
-    const { loginTimeoutMs, reportFault } = this.#options;
-    const dialed = await dial(this.#options, this.#closing.signal);
-    this.#serverId = dialed.serverId;
-    const connection = new UpstreamConnection(
-      ++this.#lastId,
-      new FramedSocket(dialed.socket, new LineFramer(), reportFault),
-    );
-    this.#loggingIn.add(connection);
-    void connection.closed.then(() => this.#loggingIn.delete(connection));
+    const { connection, capabilities } = await this.#dial();
     try {
-      await logIn(connection, credentials, dialed.capabilities, loginTimeoutMs);
-      this.#loggingIn.delete(connection);
+      await logIn(connection, credentials, capabilities, this.#options.loginTimeoutMs);
+      this.#anonymous.delete(connection);
       return connection;
     } catch (error) {
       // LOGOUT where that is possible: the server then closes first, and no port is left in TIME_WAIT here.
       connection.close('credentials');
       throw error;
     }
+  }
+
+  async #dial(): Promise<{ connection: UpstreamConnection; capabilities: CapabilitySet }> {
+    const { socket, capabilities, serverId } = await dial(this.#options, this.#closing.signal);
+    this.#serverId = serverId;
+    const framedSocket = new FramedSocket(socket, new LineFramer(), this.#options.reportFault);
+    const connection = new UpstreamConnection(++this.#lastId, framedSocket);
+    this.#anonymous.add(connection);
+    void connection.closed.then(() => this.#anonymous.delete(connection));
+    return { connection, capabilities };
   }
 }

@@ -78,6 +78,22 @@ export class UpstreamConnection {
   capabilities = new CapabilitySet([]);
   /** Resolves when the socket is gone; never rejects. */
   readonly closed: Promise<ConnectionEnd>;
+  /** While idle, only BYE is news; anything that needs an answer, or answers nothing, makes it unusable. */
+  readonly #nobody: ConnectionUser = {
+    ...INDIFFERENT,
+    onContinuation: () => {
+      this.destroy('dirty');
+    },
+    onEnabled: () => {
+      this.destroy('dirty');
+    },
+    onDesynced: () => {
+      this.destroy('dirty');
+    },
+    onReadDone: () => {
+      if (this.#hasBye) this.#awaitPeerClose('bye');
+    },
+  };
   readonly #socket: FramedSocket;
   readonly #reader: ResponseReader;
   readonly #sink: ResponseSink;
@@ -199,7 +215,7 @@ export class UpstreamConnection {
 
   /** Ends the connection at once: for one that can't be proven clean. Safe to call twice. */
   destroy(reason: CloseReason): void {
-    this.#closeReason ??= reason;
+    this.#closeReason ??= this.#hasBye ? 'bye' : reason;
     this.#isLocalEnd ||= !this.#socket.hasEnded && this.#socket.error === undefined;
     this.#socket.destroy();
   }
@@ -235,25 +251,6 @@ export class UpstreamConnection {
   #end(): ConnectionEnd {
     this.#closeReason ??= this.#hasBye ? 'bye' : this.#socket.error === undefined ? 'eof' : 'error';
     return { reason: this.#closeReason, initiator: this.#isLocalEnd ? 'local' : 'remote' };
-  }
-
-  /** While idle, only BYE is news; anything that needs an answer, or answers nothing, makes it unusable. */
-  get #nobody(): ConnectionUser {
-    return {
-      ...INDIFFERENT,
-      onContinuation: () => {
-        this.destroy('dirty');
-      },
-      onEnabled: () => {
-        this.destroy('dirty');
-      },
-      onDesynced: () => {
-        this.destroy('dirty');
-      },
-      onReadDone: () => {
-        if (this.#hasBye) this.#awaitPeerClose('bye');
-      },
-    };
   }
 
   #delegate(): ResponseSink {

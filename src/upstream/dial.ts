@@ -67,21 +67,25 @@ export async function dial(options: DialOptions, signal?: AbortSignal): Promise<
   let lastError: Error | undefined;
   // An instance without an error listener ends the process; what it reports here also rejects connect().
   client.on('error', (error: Error) => (lastError = error));
-  const deadline = { isOver: false };
+  let isLate = (): boolean => false;
+  const timer = setTimeout(() => {
+    isLate = () => true;
+    client.close();
+  }, options.timeoutMs);
+  const isGivenUp = (): boolean => signal?.aborted === true;
   const giveUp = (): void => {
-    deadline.isOver = true;
     client.close();
   };
-  const timer = setTimeout(giveUp, options.timeoutMs);
   signal?.addEventListener('abort', giveUp);
   try {
+    if (isGivenUp()) client.close();
     await client.connect();
   } catch (error) {
-    if (!deadline.isOver && isReadyForLogin(client, error)) return handOver(client);
+    if (!isLate() && !isGivenUp() && isReadyForLogin(client, error)) return handOver(client);
     client.close();
-    throw deadline.isOver
-      ? new ProxyError('timeout', { cause: error })
-      : translate(client, lastError ?? error);
+    if (isLate()) throw new ProxyError('timeout', { cause: error });
+    if (isGivenUp()) throw new ProxyError('network', { cause: error, detail: 'the proxy is shutting down' });
+    throw translate(client, lastError ?? error);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener('abort', giveUp);

@@ -1,10 +1,5 @@
 /** Owns whether the upstream can be reached: seen from real traffic while it succeeds, else from a check. */
 
-import type { Socket } from 'node:net';
-
-/** How long the server may take to close first, so that TIME_WAIT lies with it and not with us. */
-const PEER_CLOSE_GRACE_MS = 1_000;
-
 export interface UpstreamReadiness {
   readonly isReady: boolean;
   /** Why, in one line for people. */
@@ -15,7 +10,7 @@ export interface UpstreamReadiness {
 export type Scheduler = (callback: () => void, delayMs: number) => () => void;
 
 export interface HealthCheckOptions {
-  /** Resolves if the upstream greets as it should; see {@link probeWith}. */
+  /** Resolves if the upstream greets as it should. */
   readonly probe: () => Promise<void>;
   /** From the end of a check to the next one, while one is needed. */
   readonly intervalMs: number;
@@ -118,35 +113,4 @@ function scheduleUnref(callback: () => void, delayMs: number): () => void {
   return () => {
     clearTimeout(timer);
   };
-}
-
-/**
- * A check that goes as far as the greeting and leaves in good order.
- *
- * @param dial - opens a connection up to the moment before login, and hands its socket over
- */
-export function probeWith(dial: () => Promise<{ readonly socket: Socket }>): () => Promise<void> {
-  return async () => {
-    const { socket } = await dial();
-    await logOut(socket);
-  };
-}
-
-/** LOGOUT, then the server closes first. Resolves when the socket is gone; never rejects. */
-function logOut(socket: Socket): Promise<void> {
-  return new Promise((resolve) => {
-    const finish = (): void => {
-      clearTimeout(grace);
-      socket.destroy();
-      resolve();
-    };
-    const grace = setTimeout(finish, PEER_CLOSE_GRACE_MS);
-    socket.on('error', () => {
-      // The greeting was all that mattered; `close` follows.
-    });
-    socket.on('close', finish);
-    socket.on('end', () => socket.end());
-    socket.resume();
-    socket.write('x LOGOUT\r\n');
-  });
 }

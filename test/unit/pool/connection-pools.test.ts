@@ -520,6 +520,17 @@ describe('a verified connection', () => {
     expect(fixture.pools.snapshot.idle).toBe(3);
   });
 
+  test.each([1, 8])('is leased however many came before it, with a cap of %i', async (cap) => {
+    start({ maxConnectionsPerUser: cap });
+    for (let count = 0; count < 40; count += 1) {
+      const lease = await fixture.adopt('alice', fixture.server.connect());
+      lease.release({});
+      await settled();
+      expect(fixture.pools.snapshot).toMatchObject({ idle: 1, waiting: 0 });
+    }
+    (await fixture.acquire('alice')).release({});
+  });
+
   test('is closed at once if it finds no room', async () => {
     start({ maxConnectionsPerUser: 1, acquireTimeoutMs: 1_000 });
     await fixture.acquire('alice');

@@ -24,7 +24,6 @@ afterEach(() => {
 
 function slotPool(): SlotPool<Slot> {
   return new SlotPool<Slot>({
-    max: 10,
     createSlot: () => ({ id: ++made, isUsable: true, isExpired: false }),
     isUsable: ({ isUsable }) => isUsable,
     isExpired: ({ isExpired }) => isExpired,

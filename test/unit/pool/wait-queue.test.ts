@@ -87,7 +87,7 @@ test('ends a wait at its own deadline', async () => {
 test('ends the wait of a client that has gone, and of no other', async () => {
   const queue = queueWith();
   const abort = new AbortController();
-  const gone = stateOf(queue.wait('a', 'a1', abort.signal));
+  const gone = stateOf(queue.wait('a', 'a1', { signal: abort.signal }));
   const stays = queue.wait('a', 'a2');
   abort.abort();
   expect(await gone).toBe('cancelled');
@@ -97,14 +97,14 @@ test('ends the wait of a client that has gone, and of no other', async () => {
 
 test('does not begin to wait for a client that has gone already', async () => {
   const queue = queueWith();
-  expect(await stateOf(queue.wait('a', 'a1', AbortSignal.abort()))).toBe('cancelled');
+  expect(await stateOf(queue.wait('a', 'a1', { signal: AbortSignal.abort() }))).toBe('cancelled');
   expect(queue.size).toBe(0);
 });
 
 test('takes no notice of a client that goes after its grant', async () => {
   const queue = queueWith();
   const abort = new AbortController();
-  const wait = queue.wait('a', 'a1', abort.signal);
+  const wait = queue.wait('a', 'a1', { signal: abort.signal });
   grant(queue, 1);
   abort.abort();
   expect(await stateOf(wait)).toBe('resolved');

@@ -1,8 +1,5 @@
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { HealthCheck, probeWith } from '../../../src/upstream/health-check.js';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HealthCheck } from '../../../src/upstream/health-check.js';
 
 const INTERVAL_MS = 10_000;
 
@@ -229,61 +226,4 @@ test('a check that throws at once, or throws no Error, is a check that fails', a
   await settled();
   expect(check.readiness).toEqual({ isReady: false, reason: 'no Error' });
   check.stop();
-});
-
-describe('the check itself', () => {
-  let server: Server;
-  let accepted: Promise<Socket>;
-
-  beforeEach(async () => {
-    server = createServer();
-    accepted = once(server, 'connection').then(([socket]) => socket as Socket);
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-  });
-
-  afterEach(async () => {
-    vi.useRealTimers();
-    server.close();
-    await once(server, 'close');
-  });
-
-  async function dialed(): Promise<{ socket: Socket }> {
-    const socket = connect((server.address() as AddressInfo).port, '127.0.0.1');
-    await once(socket, 'connect');
-    return { socket };
-  }
-
-  test('says LOGOUT and lets the server close first', async () => {
-    const isOver = probeWith(dialed)();
-    const peer = await accepted;
-    const [said] = (await once(peer, 'data')) as [Buffer];
-    expect(said.toString()).toBe('x LOGOUT\r\n');
-    expect(peer.readableEnded).toBe(false);
-    peer.end('* BYE\r\nx OK\r\n');
-    await isOver;
-    await once(peer, 'close');
-  });
-
-  test('waits no longer than a second for a server that does not close', async () => {
-    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-    const isOver = probeWith(dialed)();
-    const peer = await accepted;
-    await once(peer, 'data');
-    vi.advanceTimersByTime(1_000);
-    await isOver;
-    await once(peer, 'close');
-  });
-
-  test('succeeds for a server that resets the connection after its greeting', async () => {
-    const isOver = probeWith(dialed)();
-    const peer = await accepted;
-    await once(peer, 'data');
-    peer.resetAndDestroy();
-    await isOver;
-  });
-
-  test('fails as the dialing fails', async () => {
-    await expect(probeWith(() => Promise.reject(new Error('refused')))()).rejects.toThrow('refused');
-  });
 });
