@@ -1,8 +1,9 @@
 // Owns `npm test`: makes a fresh clone ready, builds it, and runs every test; further arguments go to vitest.
 import process from 'node:process';
+import { fileURLToPath } from 'node:url';
 import { installNodePackages, installServers, run } from './install.mjs';
 
-process.chdir(new URL('..', import.meta.url).pathname);
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 function main() {
   const installed = installNodePackages();
