@@ -1,0 +1,63 @@
+// Owns what the demo runs on: a folder for its files, the embedded server, the proxy before it, and their end.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import process from 'node:process';
+import { startMailServer } from './mail-server.mjs';
+import { pickPort } from './ports.mjs';
+import { startProxy } from './proxy.mjs';
+
+/** The proxy's own defaults: what a reader of the README would try first. */
+const usualPorts = { imap: 1143, admin: 9143 };
+
+/**
+ * @typedef {object} Stage
+ * @property {import('./mail-server.mjs').MailServer} server
+ * @property {import('./proxy.mjs').Proxy} proxy
+ * @property {import('./session.mjs').Target} direct
+ * @property {{ host: string, port: number }} byTcp
+ * @property {{ path: string } | undefined} byUnixSocket - undefined on Windows
+ * @property {number} adminPort
+ * @property {Promise<never>} failed - rejects when one of the two processes ends by itself
+ */
+
+/**
+ * @param {string} root - the repository
+ * @param {boolean} canUseUsualPorts - else any
+ * @param {(() => Promise<void>)[]} cleanups - is given what undoes each step, even if a later one fails
+ * @returns {Promise<Stage>}
+ */
+export async function openStage(root, canUseUsualPorts, cleanups) {
+  const folder = await mkdtemp(join(tmpdir(), 'imapbouncer-demo-'));
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+
+  const server = await startMailServer(root);
+  cleanups.push(server.stop);
+
+  const port = await pickPort(canUseUsualPorts ? usualPorts.imap : 0);
+  const adminPort = await pickPort(canUseUsualPorts ? usualPorts.admin : 0);
+  const socketFile = process.platform === 'win32' ? undefined : join(folder, 'imap.sock');
+  const listeners = [`imap://127.0.0.1:${port}`, ...(socketFile === undefined ? [] : [`unix:${socketFile}`])];
+  const proxy = await startProxy(root, adminPort, {
+    UPSTREAM_HOST: '127.0.0.1',
+    UPSTREAM_PORT: String(server.port),
+    UPSTREAM_TLS: 'off',
+    LISTEN: listeners.join(','),
+    ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+    DRAIN_TIMEOUT: '2s',
+    LOG_LEVEL: 'warn',
+  });
+  cleanups.push(proxy.stop);
+
+  const failed = Promise.race([server.failed, proxy.failed]);
+  failed.catch(() => undefined);
+  return {
+    server,
+    proxy,
+    direct: { host: '127.0.0.1', port: server.port },
+    byTcp: { host: '127.0.0.1', port },
+    byUnixSocket: socketFile === undefined ? undefined : { path: socketFile },
+    adminPort,
+    failed,
+  };
+}
