@@ -9,6 +9,7 @@ import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
 import type { Lease } from '../pool/lease.js';
 import { byeReply } from '../relay/local-replies.js';
+import type { IdentityMemory } from '../relay/memory.js';
 import { Relay } from '../relay/relay.js';
 import type { RelayEnd } from '../relay/relay.js';
 import { LineFramer } from '../wire/line-framer.js';
@@ -32,6 +33,8 @@ export interface SessionLogin {
   readonly capabilities: readonly string[];
   readonly outcome: 'cached' | 'upstream';
   readonly lease: Lease | undefined;
+  /** What the identity was answered before; the relay's to fill. */
+  readonly memory: IdentityMemory;
   /** Takes a lease when there is none; the session keeps the credentials until the promise settles. */
   acquire(signal: AbortSignal): Promise<Lease>;
 }
@@ -171,6 +174,7 @@ export class Session {
       lease: login.lease,
       capabilities: login.capabilities,
       serverId: this.#options.serverId(),
+      memory: login.memory,
       halfCloseTimeoutMs: this.#options.halfCloseTimeoutMs,
       acquire: async () => {
         this.#isAcquiring = true;

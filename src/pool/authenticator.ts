@@ -14,6 +14,8 @@ export interface Authenticated {
   readonly identity: Identity;
   /** What the upstream offers this identity. */
   readonly capabilities: Capabilities;
+  /** As in {@link KnownCredentials}. */
+  readonly memory: object;
   /** `cached`: no upstream was asked. */
   readonly outcome: 'cached' | 'upstream';
   /** The connection whose login proved the credentials, if it found room; the caller must release or discard it. */
@@ -90,9 +92,9 @@ export class Authenticator {
         throw failure;
       }
     };
-    const { identity, capabilities } = known;
+    const { identity, capabilities, memory } = known;
     const acquire = (signal: AbortSignal): Promise<Lease> => pools.acquire({ identity, open, signal });
-    return { identity, capabilities, outcome, lease, acquire };
+    return { identity, capabilities, memory, outcome, lease, acquire };
   }
 
   async #verify(
@@ -103,7 +105,11 @@ export class Authenticator {
   ): Promise<Authenticated> {
     const { cache, connect, pools } = this.#options;
     const connecting = this.#lane.run(identity.key, () => connect(credentials));
-    const attempt = connecting.then(({ capabilities }): KnownCredentials => ({ identity, capabilities }));
+    const attempt = connecting.then(({ capabilities }): KnownCredentials => ({
+      identity,
+      capabilities,
+      memory: {},
+    }));
     this.#attempts.set(fingerprint, attempt);
     try {
       const known = await attempt;

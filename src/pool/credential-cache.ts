@@ -21,6 +21,8 @@ export interface KnownCredentials {
   readonly identity: Identity;
   /** As the upstream gave them to this identity after its login. */
   readonly capabilities: Capabilities;
+  /** For those who talk to the client: what the identity was answered before. */
+  readonly memory: object;
   /** The upstream's later refusal, once there was one. */
   revokedBy?: ProxyError;
 }

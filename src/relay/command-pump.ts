@@ -28,8 +28,10 @@ export interface CommandPumpHost {
   /** Gets a lease, then calls `leaseSettled`. */
   requestLease(): void;
   /** Sends the proxy's own reply. */
-  answer(reply: string): void;
-  /** Gives the reply to a command that the proxy answers itself. */
+  answer(reply: string | Buffer): void;
+  /** Whether the proxy answers the command itself. */
+  isLocal(head: CommandHead): boolean;
+  /** Gives the reply to a command that {@link isLocal}. */
   answerLocally(head: CommandHead): void;
   onCommand(row: VerbRow): void;
   /** The session can't go on; what is leased can't be given back. */
@@ -192,17 +194,13 @@ export class CommandPump {
       });
       return;
     }
-    switch (head.row.effect) {
-      case 'answered':
-      case 'refused':
-      case 'logout':
-        this.#refuse(() => {
-          this.#host.onCommand(head.row);
-          this.#host.answerLocally(head);
-        });
-        break;
-      default:
-        this.#pass(head, isWhole ? readCommandLiteral(buffer, start, end) : undefined);
+    if (this.#host.isLocal(head)) {
+      this.#refuse(() => {
+        this.#host.onCommand(head.row);
+        this.#host.answerLocally(head);
+      });
+    } else {
+      this.#pass(head, isWhole ? readCommandLiteral(buffer, start, end) : undefined);
     }
   }
 

@@ -11,6 +11,8 @@ import type { TaggedStatus } from '../wire/response-head.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { CommandPump } from './command-pump.js';
 import type { CommandPumpHost } from './command-pump.js';
+import { Memory } from './memory.js';
+import type { IdentityMemory } from './memory.js';
 import { badReply, byeReply, capabilityReply, idReply, logoutReply } from './local-replies.js';
 
 /** How a session ended, for the log. */
@@ -36,6 +38,8 @@ export interface RelayOptions {
   /** What the client was told at login; used until there is a lease. */
   readonly capabilities: readonly string[];
   readonly serverId: Readonly<Record<string, string>>;
+  /** What the identity was answered before. */
+  readonly memory: IdentityMemory;
   /** How long the server may be silent once the client has sent FIN: most such clients are gone. Milliseconds. */
   readonly halfCloseTimeoutMs: number;
   /** The session gives up waiting when it has ended; a lease that comes later is still taken over. */
@@ -51,6 +55,7 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   readonly #options: RelayOptions;
   readonly #client: FramedSocket;
   readonly #pump: CommandPump;
+  readonly #memory: Memory;
   #lease: Lease | undefined;
   #end: RelayEnd | undefined;
   #isInputEnded = false;
@@ -61,6 +66,7 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#client = options.client;
+    this.#memory = new Memory(options.memory);
     this.#pump = new CommandPump(options.client, this);
   }
 
@@ -119,12 +125,20 @@ export class Relay implements ConnectionUser, CommandPumpHost {
     );
   }
 
-  answer(reply: string): void {
+  answer(reply: string | Buffer): void {
     this.#client.write(reply);
+  }
+
+  isLocal({ tag, row }: CommandHead): boolean {
+    if (row.effect === 'remembered') return this.#memory.namespaceReply(tag, this.#lease) !== undefined;
+    return row.effect === 'answered' || row.effect === 'refused' || row.effect === 'logout';
   }
 
   answerLocally({ tag, row }: CommandHead): void {
     switch (row.verb) {
+      case 'NAMESPACE':
+        this.answer(this.#memory.namespaceReply(tag, this.#lease) ?? badReply(tag, 'Not known any more'));
+        break;
       case 'LOGOUT':
         this.answer(logoutReply(tag));
         this.#finish('logout');
@@ -166,7 +180,8 @@ export class Relay implements ConnectionUser, CommandPumpHost {
     if (!this.#client.write(bytes)) this.#lease?.connection.pause();
   }
 
-  onCompleted(command: OutstandingCommand, status: TaggedStatus): void {
+  onCompleted(command: OutstandingCommand, status: TaggedStatus, line: Buffer): void {
+    if (this.#lease !== undefined) this.#memory.answered(this.#lease, command, status, line);
     this.#pump.completed(command, status);
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
@@ -187,6 +202,10 @@ export class Relay implements ConnectionUser, CommandPumpHost {
 
   onCapabilities(): void {
     // The connection keeps them, and filtered they reach the client.
+  }
+
+  onNamespace(line: Buffer): void {
+    this.#memory.heard(line);
   }
 
   onDesynced(reason: string): void {

@@ -1,5 +1,7 @@
 /** Owns the making of a ready upstream connection: dialed, logged in, counted from its first moment to its last. */
 
+import { setMaxListeners } from 'node:events';
+
 import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import type { Credentials } from '../identity.js';
@@ -42,6 +44,8 @@ export class Upstream {
   readonly #anonymous = new Set<UpstreamConnection>();
 
   constructor(options: UpstreamOptions) {
+    // One listener for each connection that is being opened: any number is right.
+    setMaxListeners(0, this.#closing.signal);
     this.name = `${options.host}:${String(options.port)}`;
     this.#options = options;
   }

@@ -59,6 +59,7 @@ export const INDIFFERENT: ConnectionUser = Object.freeze({
   onBye: () => undefined,
   onEnabled: () => undefined,
   onCapabilities: () => undefined,
+  onNamespace: () => undefined,
   onDesynced: () => undefined,
   onReadDone: () => undefined,
   onDrain: () => undefined,
@@ -274,6 +275,9 @@ export class UpstreamConnection {
       onCapabilities: (capabilities) => {
         this.capabilities = capabilities;
         this.#user.onCapabilities(capabilities);
+      },
+      onNamespace: (line) => {
+        this.#user.onNamespace(line);
       },
       onDesynced: (reason) => {
         this.#user.onDesynced(reason);

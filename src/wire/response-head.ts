@@ -7,11 +7,15 @@ export type TaggedStatus = 'OK' | 'NO' | 'BAD';
 /**
  * - `data`: an untagged response that may carry literals.
  * - `status`: an untagged OK, NO, BAD or PREAUTH; its text may end in `{10}` and is no literal.
+ * - `namespace`: data, too, and worth remembering.
  * - `capability`: `* CAPABILITY`, or any status line whose response code is CAPABILITY; tagged ones come as `tagged`.
  * - `malformed`: not a response of the grammar: nothing that follows is provable.
  */
 export type ResponseHead =
-  | { readonly kind: 'data' | 'status' | 'capability' | 'bye' | 'enabled' | 'continuation' | 'malformed' }
+  | {
+      readonly kind:
+        'data' | 'namespace' | 'status' | 'capability' | 'bye' | 'enabled' | 'continuation' | 'malformed';
+    }
   | {
       readonly kind: 'tagged';
       readonly tag: string;
@@ -20,6 +24,7 @@ export type ResponseHead =
     };
 
 const DATA = Object.freeze({ kind: 'data' });
+const NAMESPACE = Object.freeze({ kind: 'namespace' });
 const STATUS = Object.freeze({ kind: 'status' });
 const CAPABILITY = Object.freeze({ kind: 'capability' });
 const BYE = Object.freeze({ kind: 'bye' });
@@ -67,6 +72,8 @@ function untagged(buffer: Buffer, start: number, end: number): ResponseHead {
       return capability === undefined ? STATUS : CAPABILITY;
     case 'BYE':
       return BYE;
+    case 'NAMESPACE':
+      return NAMESPACE;
     case 'CAPABILITY':
       return CAPABILITY;
     case 'ENABLED':

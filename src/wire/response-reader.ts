@@ -25,6 +25,8 @@ export interface ResponseSink {
   /** `* ENABLED` came: the connection has state that no reset undoes (RFC 5161 §3.2). */
   onEnabled(): void;
   onCapabilities(capabilities: CapabilitySet): void;
+  /** @param line - `* NAMESPACE` (RFC 2342 §5), if it came in one piece */
+  onNamespace(line: Buffer): void;
   /** The stream can't be trusted any more; nothing is read or forwarded after this. */
   onDesynced(reason: string): void;
 }
@@ -85,7 +87,7 @@ export class ResponseReader {
   }
 
   #endLine(head: ResponseHead, buffer: Buffer, start: number, end: number, sink: ResponseSink): void {
-    if (head.kind === 'data') {
+    if (head.kind === 'data' || head.kind === 'namespace') {
       const marker = readResponseLiteral(buffer, start, end);
       if (marker === 'malformed') {
         this.#fail(sink, 'a literal marker that is not of the grammar');
@@ -120,6 +122,9 @@ export class ResponseReader {
         break;
       case 'enabled':
         sink.onEnabled();
+        break;
+      case 'namespace':
+        if (this.#framer.isLineStart && !this.#isInside) sink.onNamespace(line);
         break;
       case 'data':
       case 'status':

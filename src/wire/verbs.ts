@@ -8,11 +8,12 @@
  * - `idle`: runs until the client's next line (RFC 2177).
  * - `sticky`: leaves state that no reset undoes, so the connection is retired at release.
  * - `answered`: the proxy answers it itself.
+ * - `remembered`: leaves nothing behind, and is answered as this identity was answered before, if it was.
  * - `logout`: ends the session here; never forwarded.
  * - `refused`: would change the identity or the layer; BAD, never forwarded.
  */
 export type VerbEffect =
-  'none' | 'select' | 'deselect' | 'idle' | 'sticky' | 'answered' | 'logout' | 'refused';
+  'none' | 'select' | 'deselect' | 'idle' | 'sticky' | 'answered' | 'remembered' | 'logout' | 'refused';
 
 /**
  * What proves that a server took a non-synchronizing literal as one. If it did not, it has read the literal's bytes as
@@ -52,7 +53,7 @@ const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: st
   ['select', LITERALS | CONDSTORE, 'SELECT', 'EXAMINE'],
   ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LSUB', 'XLIST'],
   ['none', LITERALS | CONDSTORE, 'LIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
-  ['none', NONE, 'NAMESPACE'],
+  ['remembered', NONE, 'NAMESPACE'], // RFC 2342
   ['none', LITERALS | CONDSTORE, 'STATUS'],
   ['none', LITERALS | FIXED_FORM, 'APPEND'], // RFC 3502, RFC 4469
   ['none', LITERALS, 'REPLACE', 'UID REPLACE'], // RFC 8508

@@ -53,6 +53,7 @@ export function recordResponses(
     },
     onEnabled: () => void facts.push('enabled'),
     onCapabilities: (capabilities) => void facts.push(['capabilities', ...capabilities.names].join(' ')),
+    onNamespace: () => undefined,
     onDesynced: () => void facts.push('desynced'),
   };
   for (const chunk of chunks) {

@@ -18,6 +18,7 @@ const alice = credentials('alice', 'secret');
 const entryOf = (who: Credentials): KnownCredentials => ({
   identity: identityOf(UPSTREAM, who),
   capabilities: new CapabilitySet(['IMAP4rev1']),
+  memory: {},
 });
 const wrong = new ProxyError('credentials');
 

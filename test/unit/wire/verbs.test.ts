@@ -42,7 +42,7 @@ const EXPECTED: Readonly<Record<string, Expected>> = {
   // RFC 5819: RETURN (STATUS (HIGHESTMODSEQ)) is a STATUS with HIGHESTMODSEQ
   LIST: condstore,
   LSUB: strings,
-  NAMESPACE: plain,
+  NAMESPACE: row('remembered'),
   STATUS: condstore,
   APPEND: strings,
   IDLE: row('idle'),
