@@ -21,6 +21,10 @@ const table = {
     any: ['^src/wire/', '^src/net/', '^src/relay/', '^src/limits/', ERRORS, IDENTITY],
     types: [LEASE],
   },
+  doctor: {
+    any: ['^src/upstream/', '^src/wire/', '^src/net/', '^src/dial-options\\.ts$', ERRORS, IDENTITY],
+    types: ['^src/config/'],
+  },
   metrics: { types: ['^src/'] },
   admin: { types: ['^src/'] },
 };
@@ -81,7 +85,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: `^src/((${folders.join('|')})/|(app|events|main|version|errors|identity|log)\\.ts$)`,
+        pathNot: `^src/((${folders.join('|')})/|(app|dial-options|events|main|version|errors|identity|log)\\.ts$)`,
       },
       to: {},
     },

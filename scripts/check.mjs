@@ -8,7 +8,7 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 // CI has just run the unit tests among all the others: each is to be counted once.
 const tests = process.env.CHECK_WITHOUT_TESTS === 'true' ? [] : ['test:unit'];
-const steps = ['types', 'lint', 'format', 'imports', ...tests];
+const steps = ['types', 'lint', 'format', 'imports', 'docs:check', ...tests];
 
 function main() {
   const installed = installNodePackages();

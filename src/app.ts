@@ -1,11 +1,11 @@
 /** Owns the putting together of everything; the only file that sees all of it. */
 
-import { readFile } from 'node:fs/promises';
 import { performance } from 'node:perf_hooks';
 
 import { openAdminServer } from './admin/server.js';
 import type { AdminServer } from './admin/server.js';
 import type { Config } from './config/config.js';
+import { dialOptionsOf } from './dial-options.js';
 import { SessionRegistry } from './downstream/session-registry.js';
 import type { SessionLogin } from './downstream/session.js';
 import { eventsFor } from './events.js';
@@ -18,7 +18,6 @@ import { Authenticator } from './pool/authenticator.js';
 import { ConnectionPools } from './pool/connection-pools.js';
 import { CredentialCache } from './pool/credential-cache.js';
 import { Upstream } from './upstream/connect.js';
-import type { DialOptions, TlsFiles } from './upstream/dial.js';
 import { HealthCheck } from './upstream/health-check.js';
 import { resetConnection } from './upstream/reset.js';
 import { KNOWN_VERBS } from './wire/verbs.js';
@@ -177,26 +176,4 @@ export async function startApp(options: AppOptions): Promise<App> {
 /** How a listener is written in LISTEN: the label of its metrics. */
 function listenerLabel(address: Config['listeners'][number]): string {
   return address.kind === 'unix' ? `unix:${address.path}` : `imap://${address.host}:${String(address.port)}`;
-}
-
-async function dialOptionsOf(config: Config): Promise<DialOptions> {
-  const { host, port, tls, tlsVerify, tlsServername, connectTimeoutMs } = config.upstream;
-  const tlsFiles: TlsFiles = {
-    ...(await fileAs('ca', config.upstream.tlsCaFile)),
-    ...(await fileAs('cert', config.upstream.tlsCertFile)),
-    ...(await fileAs('key', config.upstream.tlsKeyFile)),
-  };
-  return {
-    host,
-    port,
-    tls,
-    tlsVerify,
-    ...(tlsServername === undefined ? {} : { tlsServername }),
-    tlsFiles,
-    timeoutMs: connectTimeoutMs,
-  };
-}
-
-async function fileAs(key: keyof TlsFiles, path: string | undefined): Promise<TlsFiles> {
-  return path === undefined ? {} : { [key]: await readFile(path) };
 }

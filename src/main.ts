@@ -7,6 +7,8 @@ import { startApp } from './app.js';
 import { ConfigError } from './config/config-error.js';
 import { variablesHelp } from './config/help.js';
 import { loadConfigFromProcess } from './config/process-env.js';
+import { CHECK_USAGE } from './doctor/arguments.js';
+import { CheckUsageError, checkCommand } from './doctor/command.js';
 import { createLogger } from './log.js';
 import type { Logger } from './log.js';
 import { VERSION, revision } from './version.js';
@@ -18,19 +20,27 @@ const EXIT_USAGE = 64;
 const EXIT_FAILURE = 1;
 
 const USAGE = `Usage: imapbouncer [--help | --version]
+       imapbouncer ${CHECK_USAGE}
 
-A local proxy that pools logged-in IMAP connections. It is told what to do by environment variables:
+A local proxy that pools logged-in IMAP connections. --check looks at the configuration, the IMAP server and this
+machine, says in one line each what is right and wrong, and ends. Both are told what to do by environment variables:
 `;
 
 async function main(): Promise<void> {
-  const [argument] = process.argv.slice(2);
+  const [argument, ...rest] = process.argv.slice(2);
   if (argument === undefined) await serve();
   else if (argument === '--version') process.stdout.write(`${VERSION}\n`);
   else if (argument === '--help') process.stdout.write(`${USAGE}\n${variablesHelp()}\n`);
+  else if (argument === '--check') process.exit(await check(rest));
   else throw new UsageError(`unknown argument ${argument}; see --help`);
 }
 
 class UsageError extends Error {}
+
+function check(args: readonly string[]): Promise<number> {
+  const print = (line: string): unknown => process.stdout.write(`${line}\n`);
+  return checkCommand({ args, loadConfig: loadConfigFromProcess, input: process.stdin, print });
+}
 
 async function serve(): Promise<void> {
   const config = loadConfigFromProcess();
@@ -81,7 +91,7 @@ function watchForDefects(logger: Logger): void {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError) return EXIT_CONFIG;
-  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
+  return error instanceof UsageError || error instanceof CheckUsageError ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 main().catch((error: unknown) => {

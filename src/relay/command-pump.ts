@@ -64,6 +64,8 @@ export class CommandPump {
   /** The command that was passed on last. */
   #current: OutstandingCommand | undefined;
   readonly #provability = new Provability();
+  /** Whether the current command was answered: what still comes of it, no server reads as more of it. */
+  #isAnswered = false;
   /** Size of the synchronizing literal that waits for `+`. */
   #announced = 0;
   /** The command that is being taken out of the stream. */
@@ -142,12 +144,15 @@ export class CommandPump {
 
   #resume(command: OutstandingCommand): void {
     if (command !== this.#current) return;
+    this.#isAnswered = true;
     // Refused while it waited for `+`, or an IDLE that the server ended: the next line is a command again.
     if (this.#wait === 'continuation') {
       this.#wait = undefined;
       this.#mode = 'command';
     } else if (this.#mode === 'idle') {
-      this.#mode = 'command';
+      // What is left of a line that was begun in IDLE is no command, whatever the server makes of it.
+      if (this.#client.framer.isInsideLine) this.#host.lease?.markDirty();
+      else this.#mode = 'command';
     }
   }
 
@@ -222,7 +227,8 @@ export class CommandPump {
     lease.use();
     this.#current = lease.connection.begin(tag, row);
     this.#mode = 'argument';
-    this.#send(lease, this.#current, marker);
+    this.#isAnswered = false;
+    this.#send(lease, this.#current, marker, true);
   }
 
   /** Asks for a lease, and looks at the command again with it; or refuses the command, if there was none to be had. */
@@ -248,14 +254,15 @@ export class CommandPump {
     if (lease === undefined || command === undefined)
       throw new Error('inside a command that was never begun');
     const marker = kind === 'line' ? readCommandLiteral(buffer, start, end) : undefined;
-    if (canTakeLiteral(lease.connection.capabilities, command.row, marker))
-      this.#send(lease, command, marker);
+    const isOver = this.#isAnswered && marker !== undefined;
+    if (!isOver && canTakeLiteral(lease.connection.capabilities, command.row, marker))
+      this.#send(lease, command, marker, false);
     else this.#host.onUnprovable(NO_SUCH_LITERAL);
   }
 
-  #send(lease: Lease, command: OutstandingCommand, marker: MarkerResult): void {
+  #send(lease: Lease, command: OutstandingCommand, marker: MarkerResult, isFirst: boolean): void {
     const { framer } = this.#client;
-    this.#provability.sending(lease, command, framer, marker);
+    this.#provability.sending(lease, command, framer, marker, isFirst);
     this.#forward();
     if (framer.kind !== 'line') return;
     if (typeof marker === 'object') {

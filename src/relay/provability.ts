@@ -25,13 +25,21 @@ export class Provability {
    *
    * @param framer - has just found the segment
    * @param marker - how the segment ends, if it is the end of a line
+   * @param isFirst - whether it is the command's first segment
    */
-  sending(lease: Lease, command: OutstandingCommand, framer: LineFramer, marker: MarkerResult): void {
+  sending(
+    lease: Lease,
+    command: OutstandingCommand,
+    framer: LineFramer,
+    marker: MarkerResult,
+    isFirst: boolean,
+  ): void {
     if (lease.isDirty) return;
     const { row } = command;
     if (row.effect === 'sticky' || this.#isOdd(framer, marker) || this.#mayEnableCondstore(command, framer))
       lease.markDirty();
-    else if (typeof marker === 'object' && !marker.isSynchronizing) this.#expectProof(lease, command, framer);
+    else if (typeof marker === 'object' && !marker.isSynchronizing)
+      this.#expectProof(lease, command, framer, isFirst);
   }
 
   answered(lease: Lease, command: OutstandingCommand, status: TaggedStatus): void {
@@ -64,14 +72,17 @@ export class Provability {
    * A server that doesn't understand a line, or doesn't need the rest of it, may skip it and read the literal's bytes as
    * commands. These could even be balanced so that every tag is answered.
    */
-  #expectProof(lease: Lease, command: OutstandingCommand, { buffer, start, end }: LineFramer): void {
+  #expectProof(lease: Lease, command: OutstandingCommand, framer: LineFramer, isFirst: boolean): void {
+    const { buffer, start, end } = framer;
     const isProvable =
-      command.row.literalProof === 'succeeded' || hasFixedForm(command.row, buffer, start, end);
+      command.row.literalProof === 'succeeded' || (isFirst && hasFixedForm(command.row, buffer, start, end));
     if (isProvable) this.#unproven.add(command);
     else lease.markDirty();
   }
 }
 
-function isProof({ row }: OutstandingCommand, status: TaggedStatus): boolean {
+/** Which of two replies with one tag is whose can't be known, so it proves nothing. */
+function isProof({ row, hasTwin }: OutstandingCommand, status: TaggedStatus): boolean {
+  if (hasTwin) return false;
   return row.literalProof === 'accepted' ? status !== 'BAD' : status === 'OK';
 }

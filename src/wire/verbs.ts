@@ -51,8 +51,8 @@ const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: st
   // RFC 9051 §6.3: authenticated state
   ['sticky', NONE, 'ENABLE'], // RFC 5161
   ['select', LITERALS | CONDSTORE, 'SELECT', 'EXAMINE'],
-  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LSUB', 'XLIST'],
-  ['none', LITERALS | CONDSTORE, 'LIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
+  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LSUB'],
+  ['none', LITERALS | CONDSTORE, 'LIST', 'XLIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
   ['remembered', NONE, 'NAMESPACE'], // RFC 2342
   ['none', LITERALS | CONDSTORE, 'STATUS'],
   ['none', LITERALS | FIXED_FORM, 'APPEND'], // RFC 3502, RFC 4469

@@ -9,10 +9,8 @@ const namespaces = (user: string): string => `* NAMESPACE (("${user}." ".")) NIL
 
 it('answers NAMESPACE to later sessions of the same credentials as the server answered the first', async () => {
   const s = await stage();
-  s.upstream.on('NAMESPACE', async (command, connection) => {
-    await connection.send(
-      `${namespaces(connection.user ?? '')}\r\n${command.tag} OK [X] done for this one\r\n`,
-    );
+  s.upstream.on('NAMESPACE', (command, connection) => {
+    connection.send(`${namespaces(connection.user ?? '')}\r\n${command.tag} OK [X] done for this one\r\n`);
   });
   for (const user of ['alice', 'bob', 'alice', 'bob']) {
     const client = await s.logIn(user);
@@ -26,10 +24,10 @@ it('answers NAMESPACE to later sessions of the same credentials as the server an
 it('asks again after a refusal, and after ENABLE, which may change the answer', async () => {
   const s = await stage();
   let answers = 0;
-  s.upstream.on('NAMESPACE', async (command, connection) => {
+  s.upstream.on('NAMESPACE', (command, connection) => {
     answers += 1;
-    if (answers === 1) await connection.send(`${command.tag} NO not now\r\n`);
-    else await connection.send(`${namespaces(`n${String(answers)}`)}\r\n${command.tag} OK done\r\n`);
+    if (answers === 1) connection.send(`${command.tag} NO not now\r\n`);
+    else connection.send(`${namespaces(`n${String(answers)}`)}\r\n${command.tag} OK done\r\n`);
   });
   const client = await s.logIn('alice');
   expect((await client.command('NAMESPACE')).status).toBe('NO');

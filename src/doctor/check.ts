@@ -1,0 +1,51 @@
+/** Owns `--check`: everything that the doctor looks at, in the order in which it looks. */
+
+import type { Config } from '../config/config.js';
+import { wipeCredentials } from '../identity.js';
+import type { Credentials } from '../identity.js';
+import { checkListeners } from './listener-check.js';
+import { reportPortBudget } from './port-budget.js';
+import { Report } from './report.js';
+import type { ExitCode } from './report.js';
+import { checkUpstream } from './upstream-check.js';
+
+export interface CheckOptions {
+  /** Valid in itself: that is checked where it is loaded. */
+  readonly config: Config;
+  /** Whom to log in; wiped at the end. Undefined: nobody. */
+  readonly credentials: Credentials | undefined;
+  readonly hasWrongLogin: boolean;
+  /** Takes one line, without its line end. */
+  readonly print: (line: string) => void;
+  readonly now: () => number;
+}
+
+/**
+ * Looks at everything that a start and a login need. Never rejects for what it finds.
+ *
+ * @returns the exit code
+ */
+export async function runCheck(options: CheckOptions): Promise<ExitCode> {
+  const { config, credentials } = options;
+  const report = new Report(options.print);
+  try {
+    reportConfiguration(report, config);
+    await checkListeners(report, config);
+    await reportPortBudget(report);
+    await checkUpstream(report, options);
+    return report.finish();
+  } finally {
+    if (credentials !== undefined) wipeCredentials(credentials);
+  }
+}
+
+function reportConfiguration(report: Report, config: Config): void {
+  report.ok('configuration', 'every variable is right by itself');
+  for (const name of config.unsupported)
+    report.warn('configuration', `${name} has no effect in this version`);
+  if (config.auth.cacheTtlMs === 0)
+    report.warn(
+      'configuration',
+      'AUTH_CACHE_TTL is 0: every login goes upstream, so connections are hardly reused',
+    );
+}

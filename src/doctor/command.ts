@@ -1,0 +1,49 @@
+/** Owns `--check` as a command: from its arguments and standard input to its exit code. */
+
+import { performance } from 'node:perf_hooks';
+
+import type { Config } from '../config/config.js';
+import type { Credentials } from '../identity.js';
+import { readCheckArguments } from './arguments.js';
+import { runCheck } from './check.js';
+import { readPassword } from './password-input.js';
+import type { ExitCode } from './report.js';
+
+/** The command line makes no sense; the message says what would. */
+export class CheckUsageError extends Error {
+  override readonly name = 'CheckUsageError';
+}
+
+export interface CheckCommand {
+  /** What stands behind `--check`. */
+  readonly args: readonly string[];
+  /** Throws ConfigError, which is not caught here. */
+  readonly loadConfig: () => Config;
+  readonly input: AsyncIterable<Buffer | string> & { readonly isTTY?: boolean };
+  /** Takes one line, without its line end. */
+  readonly print: (line: string) => void;
+}
+
+/**
+ * Runs the doctor.
+ *
+ * @returns the exit code
+ * @throws CheckUsageError; and ConfigError of `loadConfig`
+ */
+export async function checkCommand({ args, loadConfig, input, print }: CheckCommand): Promise<ExitCode> {
+  const wanted = readCheckArguments(args);
+  if (typeof wanted === 'string') throw new CheckUsageError(wanted);
+  const { user, hasWrongLogin } = wanted;
+  const config = loadConfig();
+  const credentials = user === undefined ? undefined : await readCredentials(user, input);
+  return runCheck({ config, credentials, hasWrongLogin, print, now: () => performance.now() });
+}
+
+async function readCredentials(user: string, input: CheckCommand['input']): Promise<Credentials> {
+  if (input.isTTY === true)
+    throw new CheckUsageError('a terminal shows a password that is typed; give it by a pipe or a file');
+  const secret = await readPassword(input);
+  if (secret === undefined) throw new CheckUsageError('standard input must hold one line with the password');
+  const authenticationId = Buffer.from(user);
+  return { kind: 'password', authenticationId, authorizationId: Buffer.alloc(0), secret };
+}

@@ -1,0 +1,134 @@
+/** Owns the question whether LISTEN and ADMIN_LISTEN can be opened: each is opened for a moment. */
+
+import { connect } from 'node:net';
+import type { SocketConnectOpts } from 'node:net';
+
+import type { Config } from '../config/config.js';
+import { openListener } from '../net/listener.js';
+import type { Listener, ListenerAddress } from '../net/listener.js';
+import type { Report } from './report.js';
+
+/** For whoever has the port already, to say who it is. */
+const PEER_TIMEOUT_MS = 1_000;
+
+interface Wanted {
+  readonly variable: 'LISTEN' | 'ADMIN_LISTEN';
+  readonly address: ListenerAddress;
+  /** What a running ImapBouncer says there. */
+  readonly signature: RegExp;
+  /** What has to be sent before it says so. */
+  readonly question: string;
+}
+
+/** Opens all of them side by side, so that two that are in each other's way are found, and closes them again. */
+export async function checkListeners(report: Report, config: Config): Promise<void> {
+  const wanted: Wanted[] = [
+    ...config.listeners.map((address): Wanted => ({
+      variable: 'LISTEN',
+      address,
+      signature: /^\* OK .*ImapBouncer/,
+      question: '',
+    })),
+    {
+      variable: 'ADMIN_LISTEN',
+      address: { kind: 'tcp', ...config.admin },
+      signature: /imapbouncer_build_info/,
+      question: 'GET /metrics HTTP/1.0\r\n\r\n',
+    },
+  ];
+  const opened: Listener[] = [];
+  for (const one of wanted) {
+    try {
+      opened.push(
+        await openListener(one.address, {
+          onConnection: (socket) => socket.destroy(),
+          onError: () => undefined,
+        }),
+      );
+      report.ok(one.variable, `${inWords(one.address)} can be opened`);
+    } catch (error) {
+      await reportFailure(report, one, error, opened);
+    }
+  }
+  await Promise.all(opened.map((listener) => listener.close()));
+  warnOfPlaintext(report, config);
+}
+
+async function reportFailure(
+  report: Report,
+  { variable, address, signature, question }: Wanted,
+  error: unknown,
+  opened: readonly Listener[],
+): Promise<void> {
+  const { code = '', message } = error as NodeJS.ErrnoException;
+  const what = inWords(address);
+  const isTaken = code === 'EADDRINUSE' || message.includes('another process listens there');
+  const isOurs = opened.some((listener) => listener.address === what);
+  if (isTaken && !isOurs && signature.test(await firstWords(address, question))) {
+    report.note(variable, `${what} is open already: an ImapBouncer runs there`);
+    return;
+  }
+  const advice = address.kind === 'unix' ? UNIX_ADVICE[code] : TCP_ADVICE[code];
+  report.problem(variable, `${what} can't be opened; ${isTaken ? taken(isOurs) : (advice ?? message)}`);
+}
+
+function taken(isOurs: boolean): string {
+  return isOurs
+    ? 'another listener of this configuration has that port; give it another one'
+    : 'another program listens there; end it, or choose another port or path';
+}
+
+const TCP_ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'this user may not; choose a port above 1023',
+  EADDRNOTAVAIL: 'no interface of this machine has that address; choose one that it has, or 0.0.0.0 or [::]',
+  ENOTFOUND: 'that name does not resolve; write the address of an interface of this machine',
+};
+
+/** Node says EACCES where the folder is missing, too. */
+const UNIX_ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'its folder does not exist, or this user may not write to it; make the folder, or choose another',
+  EPERM: 'this user may not give it that group or mode; choose others, or another user',
+  ENOTDIR: 'its folder is no folder; correct the path',
+};
+
+/** A listener that other machines reach is of no use to them if they may not log in. */
+function warnOfPlaintext(report: Report, { listeners, plaintextNetworks }: Config): void {
+  const isLoopbackOnly = plaintextNetworks.every((network) => /^(?:127\.|::1\/)/.test(network));
+  for (const address of listeners) {
+    if (address.kind === 'unix' || isLoopback(address.host) || !isLoopbackOnly) continue;
+    report.warn(
+      'PLAINTEXT_NETWORKS',
+      `other machines can connect to ${inWords(address)}, but only clients on this one may log in without TLS; add the networks that you trust with passwords`,
+    );
+  }
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+}
+
+function inWords(address: ListenerAddress): string {
+  return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
+}
+
+/** What somebody says to a new connection, up to the time-out. Never rejects. */
+function firstWords(address: ListenerAddress, question: string): Promise<string> {
+  const target: SocketConnectOpts =
+    address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
+  return new Promise((resolve) => {
+    let words = '';
+    const socket = connect(target);
+    const timer = setTimeout(() => socket.destroy(), PEER_TIMEOUT_MS);
+    socket.on('data', (chunk: Buffer) => {
+      words += chunk.toString('latin1');
+      if (question === '' && words.includes('\n')) socket.destroy();
+    });
+    // Whoever hangs up has said all that there is; `close` follows.
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(words);
+    });
+    if (question !== '') socket.write(question);
+  });
+}

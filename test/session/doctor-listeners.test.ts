@@ -1,0 +1,122 @@
+// What the doctor says of LISTEN and ADMIN_LISTEN: free, taken by others, taken by a running proxy.
+
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { diagnose } from '../support/doctor.js';
+import type { DiagnoseOptions, Diagnosis } from '../support/doctor.js';
+import { startProxy } from '../support/proxy.js';
+import { startScriptedUpstream } from '../support/scripted-upstream.js';
+import type { ScriptedUpstream } from '../support/scripted-upstream.js';
+
+const upstreams: ScriptedUpstream[] = [];
+afterEach(async () => {
+  for (const upstream of upstreams.splice(0)) {
+    await upstream.waitForOpenConnections(0);
+    await upstream.close();
+  }
+});
+
+async function start(): Promise<ScriptedUpstream> {
+  const upstream = await startScriptedUpstream();
+  upstreams.push(upstream);
+  return upstream;
+}
+
+async function look(options: DiagnoseOptions): Promise<Diagnosis> {
+  return diagnose(await start(), options);
+}
+
+describe('LISTEN and ADMIN_LISTEN', () => {
+  const servers: Server[] = [];
+  afterEach(async () => {
+    for (const server of servers.splice(0)) await new Promise((resolve) => server.close(resolve));
+  });
+
+  /** Another program; says nothing, and hangs up when it is spoken to. */
+  async function occupy(target: { path: string } | { port: number; host: string }): Promise<number> {
+    const server = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.on('data', () => socket.destroy());
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(target, resolve));
+    return 'path' in target ? 0 : (server.address() as AddressInfo).port;
+  }
+
+  it('are problems where another program listens', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'imapbouncer-doctor-'));
+    try {
+      const port = await occupy({ host: '127.0.0.1', port: 0 });
+      const path = join(folder, 'taken.sock');
+      await occupy({ path });
+      await writeFile(join(folder, 'file'), '');
+      const found = await look({
+        environment: {
+          LISTEN: `imap://127.0.0.1:${String(port)},unix:${path},unix:${join(folder, 'file')},unix:${folder}/none/x.sock,unix:${folder}/free.sock`,
+          ADMIN_LISTEN: `127.0.0.1:${String(port)}`,
+        },
+      });
+      expect(found.code).toBe(1);
+      const taken = "can't be opened; another program listens there; end it, or choose another port or path";
+      expect(found.about('LISTEN')).toEqual([
+        `PROBLEM: 127.0.0.1:${String(port)} ${taken}`,
+        `PROBLEM: ${path} ${taken}`,
+        expect.stringContaining('exists and is no socket'),
+        expect.stringContaining('its folder does not exist, or this user may not write to it'),
+        `ok: ${folder}/free.sock can be opened`,
+      ]);
+      expect(found.about('ADMIN_LISTEN')).toEqual([`PROBLEM: 127.0.0.1:${String(port)} ${taken}`]);
+      expect(found.lines.at(-1)).toBe('Not fine: 5 problems make logins fail.');
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
+
+  it('are fine where an ImapBouncer runs already, since that is how it is asked in a container', async () => {
+    const upstream = await start();
+    const proxy = await startProxy(upstream);
+    try {
+      const found = await diagnose(upstream, {
+        environment: {
+          LISTEN: `imap://127.0.0.1:${String(proxy.port)}`,
+          ADMIN_LISTEN: `127.0.0.1:${String(proxy.app.admin.port)}`,
+        },
+      });
+      expect(found.code).toBe(0);
+      for (const topic of ['LISTEN', 'ADMIN_LISTEN'])
+        expect(found.about(topic)).toEqual([
+          expect.stringMatching(/^note: .* is open already: an ImapBouncer runs there$/),
+        ]);
+    } finally {
+      await proxy.stop();
+    }
+  });
+
+  it('are problems where they are in each other’s way', async () => {
+    const port = await occupy({ host: '127.0.0.1', port: 0 });
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const found = await look({
+      environment: {
+        LISTEN: `imap://127.0.0.1:${String(port)}`,
+        ADMIN_LISTEN: `127.0.0.1:${String(port)}`,
+      },
+    });
+    expect(found.code).toBe(1);
+    expect(found.about('ADMIN_LISTEN')[0]).toContain('another listener of this configuration has that port');
+  });
+
+  it('are warned of where other machines reach them and may not log in', async () => {
+    const environment = { LISTEN: 'imap://0.0.0.0:0' };
+    const warned = await look({ environment });
+    expect(warned.code).toBe(0);
+    expect(warned.about('PLAINTEXT_NETWORKS')[0]).toMatch(
+      /^warning: other machines can connect to 0.0.0.0:0/,
+    );
+    const allowed = await look({ environment: { ...environment, PLAINTEXT_NETWORKS: '10.0.0.0/8' } });
+    expect(allowed.about('PLAINTEXT_NETWORKS')).toEqual([]);
+  });
+});
