@@ -12,13 +12,11 @@ import type { MarkerResult } from '../wire/literal.js';
 import type { TaggedStatus } from '../wire/response-head.js';
 import { hasFixedForm, mentionsCondstore } from '../wire/verbs.js';
 
-/** Servers count bad commands and cut the connection off: the next client must not pay for this one's. */
-const MAX_BAD_REPLIES = 3;
+const CRLF_BYTES = 2;
 
 export class Provability {
-  /** Commands whose reply has to prove that their literals were read as literals. */
-  readonly #unproven = new Set<OutstandingCommand>();
-  #badReplies = 0;
+  /** Commands of which only OK proves that the server has read all of them, and as we did. */
+  readonly #needsOk = new Set<OutstandingCommand>();
 
   /**
    * Looks at a segment of a command just before it is passed on.
@@ -38,14 +36,15 @@ export class Provability {
     const { row } = command;
     if (row.effect === 'sticky' || this.#isOdd(framer, marker) || this.#mayEnableCondstore(command, framer))
       lease.markDirty();
-    else if (typeof marker === 'object' && !marker.isSynchronizing)
-      this.#expectProof(lease, command, framer, isFirst);
+    else if (row.literalProof !== 'accepted') this.#expectProof(lease, command, marker);
+    else if (!this.#hasFixedForm(command, framer, isFirst)) this.#expectMore(lease, command, marker);
   }
 
   answered(lease: Lease, command: OutstandingCommand, status: TaggedStatus): void {
-    if (status === 'BAD') this.#badReplies += 1;
-    const isUnproven = this.#unproven.delete(command) && !isProof(command, status);
-    if (isUnproven || this.#badReplies >= MAX_BAD_REPLIES) lease.markDirty();
+    // BAD: the server has not understood the line, and what it made of the rest of it is not known. It may count, too.
+    // Which of two replies with one tag is whose can't be known either.
+    const isDoubtful = this.#needsOk.delete(command) && (command.hasTwin || status !== 'OK');
+    if (status === 'BAD' || isDoubtful) lease.markDirty();
   }
 
   /** Bytes and braces of which servers differ in what they make. */
@@ -69,20 +68,28 @@ export class Provability {
   }
 
   /**
-   * A server that doesn't understand a line, or doesn't need the rest of it, may skip it and read the literal's bytes as
-   * commands. These could even be balanced so that every tag is answered.
+   * A server that doesn't need the rest of a line may skip it and read a literal's bytes as commands. These could even
+   * be balanced so that every tag is answered.
    */
-  #expectProof(lease: Lease, command: OutstandingCommand, framer: LineFramer, isFirst: boolean): void {
-    const { buffer, start, end } = framer;
-    const isProvable =
-      command.row.literalProof === 'succeeded' || (isFirst && hasFixedForm(command.row, buffer, start, end));
-    if (isProvable) this.#unproven.add(command);
+  #expectProof(lease: Lease, command: OutstandingCommand, marker: MarkerResult): void {
+    if (typeof marker !== 'object' || marker.isSynchronizing) return;
+    if (command.row.literalProof === 'succeeded') this.#needsOk.add(command);
     else lease.markDirty();
   }
-}
 
-/** Which of two replies with one tag is whose can't be known, so it proves nothing. */
-function isProof({ row, hasTwin }: OutstandingCommand, status: TaggedStatus): boolean {
-  if (hasTwin) return false;
-  return row.literalProof === 'accepted' ? status !== 'BAD' : status === 'OK';
+  /** Its first line with the marker, the literal, and the line's end. */
+  #hasFixedForm({ row }: OutstandingCommand, framer: LineFramer, isFirst: boolean): boolean {
+    const { kind, buffer, start, end } = framer;
+    if (isFirst) return hasFixedForm(row, buffer, start, end);
+    return kind === 'literal' || (kind === 'line' && end - start === CRLF_BYTES);
+  }
+
+  /**
+   * A command that has a fixed form, and not here. Dovecot 2.3 answers NO to an APPEND to a mailbox that doesn't exist
+   * before it has read the line: it then runs the rest of it, or swallows what follows.
+   */
+  #expectMore(lease: Lease, command: OutstandingCommand, marker: MarkerResult): void {
+    if (typeof marker === 'object' && !marker.isSynchronizing) lease.markDirty();
+    else this.#needsOk.add(command);
+  }
 }

@@ -18,7 +18,7 @@ export type VerbEffect =
 /**
  * What proves that a server took a non-synchronizing literal as one. If it did not, it has read the literal's bytes as
  * commands that nobody saw: servers skip the rest of a line that they don't understand, or don't need.
- * - `accepted`: a command that was not answered with BAD, since its line up to the literal has a fixed form.
+ * - `accepted`: any answer but BAD, if its line up to the first literal has its fixed form; else only OK.
  * - `succeeded`: a tagged OK, since all arguments have to be read for that.
  * - `never`: the server may stop reading before the literal and still say OK.
  */
@@ -116,7 +116,7 @@ export const KNOWN_VERBS: readonly string[] = [...ROWS.keys()];
 
 /** tag APPEND mailbox [flags] [date], up to its first literal (RFC 9051 §6.3.12): nothing else is of a fixed form. */
 const APPEND_FORM =
-  /^[^ ]+ APPEND (?:"(?:[^"\\\r\n\0\x80-\xff]|\\["\\])*"|[^ "(){%*\\\0-\x1f\x7f-\xff]+)(?: \((?:\\?[\w$.-]+(?: \\?[\w$.-]+)*)?\))?(?: "[ \w:+-]{26}")? ~?\{\d+\+\}\r\n$/i;
+  /^[^ ]+ APPEND (?:"(?:[^"\\\r\n\0\x80-\xff]|\\["\\])*"|[^ "(){%*\\\0-\x1f\x7f-\xff]+)(?: \((?:\\?[\w$.-]+(?: \\?[\w$.-]+)*)?\))?(?: "[ \w:+-]{26}")? ~?\{\d+\+?\}\r\n$/i;
 
 /** Whether a command's first line has the fixed form that `accepted` speaks of. */
 export function hasFixedForm(row: VerbRow, buffer: Buffer, start: number, end: number): boolean {

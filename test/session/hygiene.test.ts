@@ -95,7 +95,8 @@ const rows: readonly Row[] = [
       s.upstream.once('SELECT', (command, connection) => connection.bad(command));
       expect((await client.command('SELECT')).status).toBe('BAD');
     },
-    seen: 'EXAMINE',
+    // What a server made of a line that it did not understand is not known.
+    seen: 'discard',
   },
   {
     name: 'selected, and the server has no UNSELECT',
@@ -665,11 +666,13 @@ describe('the next client of the same user', () => {
     await s.connectionOf('alice', 2);
     gate.open();
     expect(await text).toBe(expected);
-    await s.untilPool({ idle: 2, resetting: 0 });
+    // A transcript has a command that gets BAD, so what it ran on is not kept.
+    await s.untilPool({ idle: 1, resetting: 0 });
     expect(connection.selected).toBeUndefined();
     expect(await transcript(await s.logIn('alice'))).toBe(expected);
-    expect(await transcript(await s.logIn('alice'))).toBe(expected);
     expect(s.attempts).toBe(3);
+    expect(await transcript(await s.logIn('alice'))).toBe(expected);
+    expect(s.attempts).toBe(4);
   });
 
   it('gets a fresh connection when RELEASE_TIMEOUT=0 and something runs', async () => {

@@ -64,7 +64,7 @@ describe('a non-synchronizing literal', () => {
     const sender = new Sender();
     const status = sender.send('STATUS', ['a STATUS INBOX (MESSAGES)\r\n']);
     const search = sender.send('SEARCH', ['a SEARCH TEXT {5+}\r\n']);
-    expect(sender.answer(status, 'BAD')).toBe(false);
+    expect(sender.answer(status, 'NO')).toBe(false);
     expect(sender.answer(search, 'OK')).toBe(true);
   });
 });
@@ -83,8 +83,28 @@ test.each([
   expect(sender.answer(sender.send(verb, [line]), 'OK')).toBe(isDirty);
 });
 
-test('the third bad command makes a lease dirty', () => {
+test('an APPEND of its fixed form that is refused later leaves no doubt', () => {
   const sender = new Sender();
-  const bad = (): boolean => sender.answer(sender.send('NOOP', ['a NOOP x\r\n']), 'BAD');
-  expect([bad(), bad(), bad()]).toEqual([false, false, true]);
+  const lines = ['a APPEND Full {5+}\r\n', '\r\n'];
+  expect(sender.answer(sender.send('APPEND', lines), 'NO')).toBe(false);
+});
+
+test('several messages in one APPEND need OK', () => {
+  const lines = ['a APPEND INBOX {5}\r\n', ' {5}\r\n', '\r\n'];
+  const [lucky, unlucky] = [new Sender(), new Sender()];
+  expect(lucky.answer(lucky.send('APPEND', lines), 'OK')).toBe(false);
+  expect(unlucky.answer(unlucky.send('APPEND', lines), 'NO')).toBe(true);
+});
+
+test.each([
+  ['NOOP', 'a NOOP x\r\n', 'BAD', true],
+  ['SELECT', 'a SELECT nowhere\r\n', 'NO', false],
+  ['APPEND', 'a APPEND nowhere {5}\r\n', 'NO', false],
+  ['APPEND', 'a APPEND nowhere junk {5}\r\n', 'NO', true],
+  ['APPEND', 'a APPEND nowhere "h SELECT INBOX\r\n', 'NO', true],
+  ['APPEND', 'a APPEND {7}\r\n', 'NO', true],
+  ['APPEND', 'a APPEND {7}\r\n', 'OK', false],
+] as const)('of %s in %j answered with %s: dirty is %s', (verb, line, status, isDirty) => {
+  const sender = new Sender();
+  expect(sender.answer(sender.send(verb, [line]), status)).toBe(isDirty);
 });

@@ -110,6 +110,7 @@ describe('the fixed form of APPEND', () => {
 
   test.each([
     'a APPEND INBOX {5+}\r\n',
+    'a APPEND INBOX {5}\r\n',
     'a append "Sent Mail" {5+}\r\n',
     'a APPEND "a\\"b\\\\" (\\Seen $Forwarded) {5+}\r\n',
     'a APPEND Sent () {5+}\r\n',
@@ -128,7 +129,7 @@ describe('the fixed form of APPEND', () => {
     'a APPEND IN%BOX {5+}\r\n',
     'a APPEND  INBOX {5+}\r\n',
     'a APPEND INBOX {5+}\n',
-    'a APPEND INBOX {5}\r\n',
+    'a APPEND INBOX\r\n',
   ])('is not %j', (line) => {
     expect(isFixed(line)).toBe(false);
   });
