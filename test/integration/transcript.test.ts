@@ -137,7 +137,9 @@ describeWithDovecot('a transcript', () => {
 
     const before = await stage.logIn(proxy, 'user22');
     await before.command('SELECT of-user22');
-    await before.command('FETCH 1 NONSENSE');
+    await before.command('FETCH 1 (FLAGS)');
+    await before.command('EXAMINE nowhere');
+    await before.command('SELECT of-user22');
     await logOut(before);
     await proxy.until(
       async () => (await proxy.metric('imapbouncer_upstream_connections', { state: 'resetting' })) === 0,
