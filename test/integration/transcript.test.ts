@@ -137,7 +137,7 @@ describeWithDovecot('a transcript', () => {
 
     const before = await stage.logIn(proxy, 'user22');
     await before.command('SELECT of-user22');
-    await before.command('FETCH 1 (FLAGS)');
+    await before.command('UID SEARCH ALL');
     await before.command('EXAMINE nowhere');
     await before.command('SELECT of-user22');
     await logOut(before);
