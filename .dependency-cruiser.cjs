@@ -1,5 +1,5 @@
-// Owns who may import whom. One row per folder of src/; every import that a row doesn't list is an error, and
-// type-only imports count like all others.
+// Owns who may import whom. One row per folder and per top-level file of src/ that imports some of the others; every import
+// that a row doesn't list is an error, and type-only imports count like all others.
 
 // A `types` target may be reached by `import type` only; an `any` target by every import.
 const ERRORS = '^src/errors\\.ts$';
@@ -13,7 +13,7 @@ const table = {
   config: { any: [ERRORS] },
   net: { any: [ERRORS], types: ['^src/wire/'] },
   upstream: { any: ['^src/wire/', '^src/net/', ERRORS, IDENTITY] },
-  pool: { any: [ERRORS, IDENTITY], types: ['^src/upstream/'] },
+  pool: { any: [ERRORS, IDENTITY], types: ['^src/upstream/', '^src/wire/enable\\.ts$'] },
   limits: { any: [ERRORS, IDENTITY] },
   ports: { any: [ERRORS] },
   relay: { any: ['^src/wire/', '^src/net/', ERRORS], types: [CONNECTION, LEASE] },
@@ -22,42 +22,63 @@ const table = {
     types: [LEASE],
   },
   doctor: {
-    any: ['^src/upstream/', '^src/wire/', '^src/net/', '^src/dial-options\\.ts$', ERRORS, IDENTITY],
+    any: [
+      '^src/upstream/',
+      '^src/wire/',
+      '^src/net/',
+      '^src/dial-options\\.ts$',
+      '^src/config/warnings\\.ts$',
+      ERRORS,
+      IDENTITY,
+    ],
     types: ['^src/config/'],
   },
   metrics: { types: ['^src/'] },
   admin: { types: ['^src/'] },
 };
 
-const folders = Object.keys(table);
+/** @type {typeof table} */
+const topLevelTable = {
+  'dial-options': {
+    any: ['^src/config/tls-files\\.ts$'],
+    types: ['^src/config/', '^src/upstream/dial\\.ts$'],
+  },
+  events: { types: ['^src/'] },
+};
 
-const folderRules = folders.flatMap((folder) => {
-  const { any = [], types = [] } = table[folder];
+/** One row's rules; `own` is what the row is about, as a pattern. */
+function rulesOf(name, own, { any = [], types = [] }) {
   const rules = [
     {
-      name: `${folder}-imports`,
-      comment: `src/${folder} may import: ${[...any, ...types.map((path) => `${path} (types)`)].join(', ')}`,
+      name: `${name}-imports`,
+      comment: `src/${name} may import: ${[...any, ...types.map((path) => `${path} (types)`)].join(', ')}`,
       severity: 'error',
-      from: { path: `^src/${folder}/` },
-      to: { path: '^src/', pathNot: [`^src/${folder}/`, ...any, ...types] },
+      from: { path: own },
+      to: { path: '^src/', pathNot: [own, ...any, ...types] },
     },
   ];
   if (types.length > 0) {
     rules.push({
-      name: `${folder}-imports-types-only`,
-      comment: `src/${folder} may reach these by \`import type\` only: ${types.join(', ')}`,
+      name: `${name}-imports-types-only`,
+      comment: `src/${name} may reach these by \`import type\` only: ${types.join(', ')}`,
       severity: 'error',
-      from: { path: `^src/${folder}/` },
-      to: { path: types, pathNot: [`^src/${folder}/`, ...any], dependencyTypesNot: ['type-only'] },
+      from: { path: own },
+      to: { path: types, pathNot: [own, ...any], dependencyTypesNot: ['type-only'] },
     });
   }
   return rules;
-});
+}
+
+const folders = Object.keys(table);
+const tableRules = [
+  ...folders.flatMap((name) => rulesOf(name, `^src/${name}/`, table[name])),
+  ...Object.entries(topLevelTable).flatMap(([name, row]) => rulesOf(name, `^src/${name}\\.ts$`, row)),
+];
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
-    ...folderRules,
+    ...tableRules,
     {
       name: 'leaves-import-nothing-of-ours',
       comment: 'errors.ts, identity.ts, log.ts and version.ts are leaves.',
@@ -108,7 +129,7 @@ module.exports = {
       comment: 'The product never imports its tests, benchmarks or scripts.',
       severity: 'error',
       from: { path: '^src/' },
-      to: { path: '^(test|bench|scripts|lab|deploy)/' },
+      to: { path: '^(test|bench|demo|scripts|lab|deploy)/' },
     },
     {
       name: 'no-dev-dependency-in-src',

@@ -1,6 +1,6 @@
 # Owns the container image: built in one stage, run in another that has neither the compiler nor the tests.
 
-# The major version is pinned to an LTS; the lock file pins everything else.
+# The major version of Node is pinned to an LTS; the lock file pins the npm packages.
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -15,7 +15,7 @@ RUN printf '%s\n' "$REVISION" > dist/revision
 
 FROM node:24-bookworm-slim
 WORKDIR /app
-# All addresses, since a port that is published never comes in by loopback. Two things follow from that. Clients are not
+# All IPv4 addresses, since a port that is published never comes in by loopback. Two things follow from that. Clients are not
 # on loopback either, and PLAINTEXT_NETWORKS stays `loopback`: nobody may log in until it names the networks whose clients
 # may send passwords without TLS (PLAINTEXT_NETWORKS=172.16.0.0/12, say). And whoever reaches port 9143 reads the metrics:
 # publish it to a network of yours alone, or not at all.
@@ -35,6 +35,7 @@ LABEL org.opencontainers.image.title="ImapBouncer" \
       org.opencontainers.image.description="A local proxy that pools logged-in IMAP connections" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.revision="$REVISION"
-# Sessions may finish until DRAIN_TIMEOUT (30s): docker stop needs -t 40 for that.
+# docker stop must wait for longer than DRAIN_TIMEOUT (30s), in which sessions may finish, and RELEASE_TIMEOUT (5s) and 2 s
+# behind it: docker run --stop-timeout 40, or docker stop -t 40.
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["node", "dist/main.js"]

@@ -71,7 +71,7 @@ const nodeGlobals = Object.fromEntries(
 );
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', 'coverage/', 'reports/', 'test/fixtures/'] },
+  { ignores: ['node_modules/', 'dist/', 'coverage/', 'reports/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
     files: ['**/*.ts'],
@@ -121,9 +121,9 @@ export default tseslint.config(
   { files: wallClockFiles, rules: { 'no-restricted-properties': ['error', noEnvironment] } },
   // main.ts speaks to the terminal before there is a logger (--help, --version, a configuration error); tests
   // print why they are skipped.
-  { files: ['src/main.ts', 'bench/**/*.ts', 'test/support/**/*.ts'], rules: { 'no-console': 'off' } },
+  { files: ['src/main.ts', 'test/support/**/*.ts'], rules: { 'no-console': 'off' } },
   {
-    files: ['test/**/*.ts', 'bench/**/*.ts'],
+    files: ['test/**/*.ts'],
     rules: {
       // An assertion that a thing is there fails the test just as well as a check would.
       '@typescript-eslint/no-non-null-assertion': 'off',

@@ -1,4 +1,3 @@
-// @ts-check
 // A light load generator: short webmail-like sessions, as many at a time as asked; prints one JSON line at the end.
 //
 //   node bench/churn-client.mjs --port 1143 [--host 127.0.0.1 | --path /run/imap.sock] [--sessions 10000]

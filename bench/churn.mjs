@@ -1,4 +1,3 @@
-// @ts-check
 // Measures short sessions straight to a Dovecot of its own and through the proxy, interleaved, on one machine.
 //
 //   node bench/churn.mjs [--sessions 10000] [--rounds 3] [--concurrency 8] [--users 50] [--systems direct,proxy]
@@ -7,15 +6,15 @@
 // --warm n   one more phase of n sessions at a time, after the others have warmed everything up
 // --ttl s    start the proxy with MAILBOX_CACHE_TTL=s, and wait at the end until it holds no upstream connection
 
-import './support/typescript-loader.mjs';
+import '../scripts/typescript-loader.mjs';
 import { writeFile } from 'node:fs/promises';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { median, renderTable } from './support/figures.mjs';
-import { countClientSockets, listenCountersSince, readListenCounters } from './support/kernel.mjs';
+import { listenCountersSince, readListenCounters } from './support/kernel.mjs';
 import { runLoad } from './support/load.mjs';
-import { metricNames } from './support/proxy-process.mjs';
+import { countSockets } from './support/sockets.mjs';
 import { systems } from './support/systems.mjs';
 
 const { startDovecot, defaultPassword } = await import('../test/support/dovecot.js');
@@ -116,22 +115,28 @@ process.exitCode = failed === 0 ? 0 : 1;
 async function measure(system, target, round, what) {
   const before = readListenCounters();
   const figures = await runLoad({ ...what, port: target.port });
-  const timeWait = countClientSockets(target.upstreamPort, 'time-wait');
+  const timeWait = countPorts(target.upstreamPort, 'time-wait');
   return { system, round, figures, listen: listenCountersSince(before), timeWait };
 }
 
 /** What the proxy says about its pool, if it runs and speaks. */
 async function readPool() {
-  const metrics = await running.get('proxy')?.metrics?.();
-  if (metrics === undefined) return undefined;
-  const leases = metrics[metricNames.leases] ?? NaN;
-  const reuses = metrics[metricNames.reuses] ?? NaN;
-  return {
-    leases,
-    reuses,
-    reuseRatio: reuses / leases,
-    upstreamConnectionsOpened: metrics[metricNames.opened] ?? NaN,
-  };
+  const metric = running.get('proxy')?.metric;
+  if (metric === undefined) return undefined;
+  const leases = await metric('imapbouncer_leases_total');
+  const reuses = await metric('imapbouncer_lease_reuses_total');
+  const upstreamConnectionsOpened = await metric('imapbouncer_upstream_connections_opened_total');
+  return { leases, reuses, reuseRatio: reuses / leases, upstreamConnectionsOpened };
+}
+
+/**
+ * Ports that are in use, or in TIME_WAIT, towards Dovecot.
+ *
+ * @param {number} upstreamPort
+ * @param {'time-wait' | 'established'} state
+ */
+function countPorts(upstreamPort, state) {
+  return countSockets(upstreamPort, state)?.clientSide ?? NaN;
 }
 
 /**
@@ -144,14 +149,14 @@ async function waitUntilReleased(ttlSeconds) {
   if (upstreamPort === undefined) return undefined;
   const startMs = performance.now();
   const deadlineMs = startMs + ttlSeconds * 1_000 + 30_000;
-  while (countClientSockets(upstreamPort, 'established') > 0) {
+  while (countPorts(upstreamPort, 'established') > 0) {
     if (performance.now() > deadlineMs) break;
     await delay(200);
   }
   return {
     seconds: (performance.now() - startMs) / 1_000,
-    stillOpen: countClientSockets(upstreamPort, 'established'),
-    timeWait: countClientSockets(upstreamPort, 'time-wait'),
+    stillOpen: countPorts(upstreamPort, 'established'),
+    timeWait: countPorts(upstreamPort, 'time-wait'),
   };
 }
 

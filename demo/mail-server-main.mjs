@@ -65,9 +65,14 @@ front.server.on('error', (error) => {
   console.error(error.message);
   process.exit(1);
 });
-front.listen(0, '127.0.0.1', () => process.send({ port: front.server.address().port }));
+front.listen(0, '127.0.0.1', () => tell({ port: front.server.address().port }));
 
-process.on('message', () => process.send({ connections }));
+process.on('message', () => tell({ connections }));
 // Ctrl-C reaches every process of the terminal; this one stays until the demo, which needs it last, ends it.
 process.on('SIGINT', () => undefined);
 process.on('disconnect', () => process.exit(0));
+
+/** To the demo, which started this process with a channel. */
+function tell(message) {
+  process.send?.(message);
+}

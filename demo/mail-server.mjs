@@ -1,6 +1,6 @@
 // Owns the embedded IMAP server as the demo sees it: its port, and how many connections reached it.
 import { once } from 'node:events';
-import { startChild } from './child.mjs';
+import { startChild } from '../bench/support/child.mjs';
 
 /**
  * @typedef {object} MailServer

@@ -7,12 +7,12 @@ export const rounds = 5_000;
 const digest = 'sha1';
 const bytes = 20;
 
-/** The salt of a demo: the user's name. hoodiecrow hands over arguments as binary strings. */
-const inputOf = (name, password) => [Buffer.from(password, 'latin1'), name, rounds, bytes, digest];
+/** hoodiecrow hands over arguments as binary strings. */
+const bytesOf = (password) => Buffer.from(password, 'latin1');
 
-/** For the few that are made at the start. */
+/** For the few that are made at the start. The salt of a demo: the user's name. */
 export function hashSyncOf(name, password) {
-  return pbkdf2Sync(...inputOf(name, password)).toString('hex');
+  return pbkdf2Sync(bytesOf(password), name, rounds, bytes, digest).toString('hex');
 }
 
 /**
@@ -23,7 +23,7 @@ export function hashSyncOf(name, password) {
  * @param {(hash: string) => void} done
  */
 export function hashOf(name, password, done) {
-  pbkdf2(...inputOf(name, password), (error, hash) => {
+  pbkdf2(bytesOf(password), name, rounds, bytes, digest, (error, hash) => {
     if (error) throw error;
     done(hash.toString('hex'));
   });

@@ -1,17 +1,17 @@
 // Owns the measured phases: the same churn directly and through the proxy, and what each cost towards the server.
 import { setTimeout as delay } from 'node:timers/promises';
+import { countSockets } from '../bench/support/sockets.mjs';
 import { runChurn } from './churn.mjs';
 import { Progress } from './progress.mjs';
-import { countTimeWaits } from './time-wait.mjs';
 
-/** @typedef {import('./time-wait.mjs').TimeWaits} TimeWaits */
+/** @typedef {import('../bench/support/sockets.mjs').SocketCounts} SocketCounts */
 
 /** For the last closings to reach the kernel's table. */
 const settleMs = 200;
 
 /**
  * @typedef {import('./churn.mjs').ChurnFigures & {
- *   label: string, connections: number, closedHere: number, timeWaits: TimeWaits, timeWaitsToProxy: TimeWaits }} Phase
+ *   label: string, connections: number, closedHere: number, timeWaits: SocketCounts, timeWaitsToProxy: SocketCounts }} Phase
  * `connections` reached the server, `closedHere` of them were closed by our side first, as that side sees it. The
  * rest is what this phase added, towards the server and towards the proxy's TCP listener; 0 without /proc/net/tcp.
  */
@@ -54,8 +54,8 @@ async function count({ server, proxy, byTcp }) {
   return {
     connections: await server.countConnections(),
     closedByProxy: await proxy.metric('imapbouncer_upstream_connections_closed_total', 'initiator="local"'),
-    timeWaits: countTimeWaits(server.port),
-    timeWaitsToProxy: countTimeWaits(byTcp.port),
+    timeWaits: countSockets(server.port, 'time-wait'),
+    timeWaitsToProxy: countSockets(byTcp.port, 'time-wait'),
   };
 }
 

@@ -9,18 +9,23 @@ export async function pickPort(wanted) {
   return (await listenOnce(wanted)) ?? (await listenOnce(0)) ?? noPort();
 }
 
-/** @returns {Promise<number | undefined>} */
-function listenOnce(port) {
+/**
+ * @param {number} wanted
+ * @returns {Promise<number | undefined>}
+ */
+function listenOnce(wanted) {
   return new Promise((resolve) => {
     const server = createServer();
     server.once('error', () => resolve(undefined));
-    server.listen(port, '127.0.0.1', () => {
-      const taken = server.address().port;
-      server.close(() => resolve(taken));
+    server.listen(wanted, '127.0.0.1', () => {
+      const bound = server.address();
+      const port = typeof bound === 'object' ? bound?.port : undefined;
+      server.close(() => resolve(port));
     });
   });
 }
 
+/** @returns {never} */
 function noPort() {
   throw new Error('no free TCP port on 127.0.0.1');
 }

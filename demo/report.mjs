@@ -2,15 +2,15 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { renderTable } from '../bench/support/figures.mjs';
+import { countSockets } from '../bench/support/sockets.mjs';
 import { concurrency } from './churn.mjs';
 import { messagesPerUser, password, users } from './mailboxes.mjs';
 import { rounds } from './password-hash.mjs';
-import { countTimeWaits } from './time-wait.mjs';
 
 /** With the pool every connection to the server must serve at least this many sessions. */
 const fewestSessionsPerConnection = 4;
 
-const canCountTimeWaits = countTimeWaits(0) !== undefined;
+const canCountTimeWaits = countSockets(0, 'time-wait') !== undefined;
 
 const { version } = JSON.parse(
   readFileSync(createRequire(import.meta.url).resolve('hoodiecrow-imap/package.json'), 'utf8'),
@@ -60,7 +60,7 @@ closed here: connections to the server that this machine closed first; each leav
     has no /proc/net/tcp to count those in.) The clients close right after LOGOUT's OK, as common client libraries do.`;
   return `connections: those that reached the server in this phase; the proxy keeps its own for the next one.${ports}
 All of it was measured now, on this machine alone, with a toy. A real server also does TLS, looks users up and starts
-a process for each connection: \`node bench/churn.mjs\` measures with Dovecot.`;
+a process for each connection: \`npm run bench\` measures with Dovecot.`;
 }
 
 /**

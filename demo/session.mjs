@@ -65,7 +65,7 @@ export function runSession(target, user) {
     };
 
     socket.setTimeout(timeoutMs, () => fail(`no answer within ${timeoutMs / 1_000} s`));
-    socket.on('error', (error) => fail(error.code ?? error.message));
+    socket.on('error', (/** @type {NodeJS.ErrnoException} */ error) => fail(error.code ?? error.message));
     socket.on('end', () => (isClosedThere = true));
     socket.on('close', () => fail('the server closed'));
     socket.setEncoding('latin1').on('data', (chunk) => {

@@ -3,9 +3,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
+import { startProxy } from '../bench/support/proxy-process.mjs';
 import { startMailServer } from './mail-server.mjs';
 import { pickPort } from './ports.mjs';
-import { startProxy } from './proxy.mjs';
 
 /** The proxy's own defaults: what a reader of the README would try first. */
 const usualPorts = { imap: 1143, admin: 9143 };
@@ -13,7 +13,7 @@ const usualPorts = { imap: 1143, admin: 9143 };
 /**
  * @typedef {object} Stage
  * @property {import('./mail-server.mjs').MailServer} server
- * @property {import('./proxy.mjs').Proxy} proxy
+ * @property {import('../bench/support/proxy-process.mjs').Proxy} proxy
  * @property {import('./session.mjs').Target} direct
  * @property {{ host: string, port: number }} byTcp
  * @property {{ path: string } | undefined} byUnixSocket - undefined on Windows
@@ -38,7 +38,7 @@ export async function openStage(root, canUseUsualPorts, cleanups) {
   const adminPort = await pickPort(canUseUsualPorts ? usualPorts.admin : 0);
   const socketFile = process.platform === 'win32' ? undefined : join(folder, 'imap.sock');
   const listeners = [`imap://127.0.0.1:${port}`, ...(socketFile === undefined ? [] : [`unix:${socketFile}`])];
-  const proxy = await startProxy(root, adminPort, {
+  const proxy = await startProxy(adminPort, {
     UPSTREAM_HOST: '127.0.0.1',
     UPSTREAM_PORT: String(server.port),
     UPSTREAM_TLS: 'off',

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
-import { installNodePackages, run } from './install.mjs';
+import { installNodePackages, runNpm } from './install.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
@@ -16,7 +16,7 @@ function main() {
 
   const failed = steps.filter((step) => {
     console.log(`\n> check: ${step}`);
-    return run('npm', ['run', '--silent', step]) !== 0;
+    return runNpm(['run', '--silent', step]) !== 0;
   });
 
   // The CI script counts these beside the failed tests.

@@ -2,7 +2,7 @@
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { installNodePackages, run } from './install.mjs';
+import { build, installNodePackages } from './install.mjs';
 
 const usage = `Usage: npm run demo -- [--once] [--sessions N]
 
@@ -39,8 +39,8 @@ function prepare() {
   if (isNodeTooOld()) return `Node ${oldestNode.join('.')} or later is needed; this is ${process.version}`;
   if (installNodePackages() !== 0)
     return 'npm ci failed, see above. It needs the npm registry once; after that the demo runs offline.';
-  console.log('> npm run build');
-  if (run('npm', ['run', '--silent', 'build']) !== 0) return 'the build failed, see above';
+  console.log('> tsc -p tsconfig.build.json');
+  if (build() !== 0) return 'the build failed, see above';
   return undefined;
 }
 

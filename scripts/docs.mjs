@@ -1,5 +1,5 @@
 // Owns `npm run docs`: writes the pages that are made from the code; with `--check` it only says which are stale.
-import '../bench/support/typescript-loader.mjs';
+import './typescript-loader.mjs';
 import { readFileSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';

@@ -7,11 +7,11 @@ const TIMEOUT_MS = 2_000;
 
 /** Where ADMIN_LISTEN is reached from inside; "all addresses" is no address to connect to everywhere. */
 function target(adminListen) {
-  const match = /^(?<host>\[[^\]]+\]|[^:]+):(?<port>\d+)$/.exec(adminListen);
+  const match = /^(\[[^\]]+\]|[^:]+):(\d+)$/.exec(adminListen);
   if (match === null) return undefined;
-  const host = match.groups.host.replace(/^\[|\]$/g, '');
+  const host = match[1].replace(/^\[|\]$/g, '');
   const loopback = { '0.0.0.0': '127.0.0.1', '::': '::1' };
-  return { host: loopback[host] ?? host, port: Number(match.groups.port) };
+  return { host: loopback[host] ?? host, port: Number(match[2]) };
 }
 
 function finish(problem) {

@@ -1,4 +1,4 @@
-// Owns what a fresh clone lacks: the npm packages of the lock file, and the mail servers that the tests talk to.
+// Owns what a fresh clone lacks: the npm packages, the compiled program, and the mail servers that the tests talk to.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
@@ -13,19 +13,45 @@ const serverPackages = [
   { name: 'iproute2', proof: '/bin/ss' },
 ];
 
-/** Runs a command with our own output streams; returns its exit code (1 if it couldn't start or was killed). */
-export function run(command, args, env = {}) {
+/**
+ * Runs a command with our own output streams.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ * @param {{ env?: Record<string, string>, shell?: boolean }} [options]
+ * @returns {number} its exit code; 1 if it couldn't start or was killed
+ */
+export function run(command, args, { env = {}, shell = false } = {}) {
   const result = spawnSync(command, args, {
     stdio: ['ignore', 'inherit', 'inherit'],
     env: { ...process.env, ...env },
+    shell,
   });
   if (result.error !== undefined) console.error(`${command}: ${result.error.message}`);
   return result.status ?? 1;
 }
 
 /**
- * Whether node_modules holds exactly what the lock file names. The contents are compared, not the times: a
- * fresh checkout gives the lock file a new time without changing it.
+ * Runs the npm that runs us, or else the one of the path. That is a batch file on Windows, which only a shell can start.
+ *
+ * @param {string[]} args - without anything that a shell would take for its own
+ */
+export function runNpm(args) {
+  const script = process.env['npm_execpath'] ?? '';
+  if (script.endsWith('npm-cli.js')) return run(process.execPath, [script, ...args]);
+  if (process.platform === 'win32') return run(['npm.cmd', ...args].join(' '), [], { shell: true });
+  return run('npm', args);
+}
+
+/** Compiles src/ to dist/; returns an exit code. */
+export function build() {
+  return run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
+}
+
+/**
+ * Whether node_modules has every package of the lock file in its version, as far as npm installs it here: optional and peer
+ * packages may be missing. Contents are compared, not times: a fresh checkout gives the lock file a new time without
+ * changing it.
  */
 function arePackagesInstalled() {
   try {
@@ -43,11 +69,11 @@ function arePackagesInstalled() {
   }
 }
 
-/** Runs `npm ci` if node_modules is missing or older than the lock file; returns an exit code. */
+/** Runs `npm ci` if node_modules is missing or doesn't fit the lock file; returns an exit code. */
 export function installNodePackages() {
   if (arePackagesInstalled()) return 0;
   console.log('> npm ci (node_modules is missing or differs from package-lock.json)');
-  return run('npm', ['ci', '--include=dev', '--no-audit', '--no-fund']);
+  return runNpm(['ci', '--include=dev', '--no-audit', '--no-fund']);
 }
 
 const consequence =
@@ -73,7 +99,7 @@ export function installServers() {
     return;
   }
 
-  const quiet = { DEBIAN_FRONTEND: 'noninteractive' };
+  const quiet = { env: { DEBIAN_FRONTEND: 'noninteractive' } };
   const options = ['-q', '-o', 'Acquire::Retries=3', '-o', 'DPkg::Lock::Timeout=120'];
   console.log(`> apt-get install ${missing.join(' ')}`);
   run('apt-get', [...options, 'update'], quiet);

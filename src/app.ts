@@ -11,13 +11,19 @@ import type { SessionLogin } from './downstream/session.js';
 import { eventsFor } from './events.js';
 import type { Logger } from './log.js';
 import { ProxyMetrics } from './metrics/proxy-metrics.js';
+import { hostPort } from './net/host-port.js';
 import { openListener } from './net/listener.js';
 import type { Listener } from './net/listener.js';
 import { NetworkList } from './net/networks.js';
 import { Authenticator } from './pool/authenticator.js';
+import { BackOff } from './pool/back-off.js';
 import { ConnectionPools } from './pool/connection-pools.js';
+import { ConnectionRate } from './pool/connection-rate.js';
 import { CredentialCache } from './pool/credential-cache.js';
+import { UpstreamGate } from './pool/upstream-gate.js';
+import { VerificationLane } from './pool/verification-lane.js';
 import { Upstream } from './upstream/connect.js';
+import { enable } from './upstream/enable.js';
 import { HealthCheck } from './upstream/health-check.js';
 import { resetConnection } from './upstream/reset.js';
 import { KNOWN_VERBS } from './wire/verbs.js';
@@ -26,6 +32,8 @@ const READINESS_INTERVAL_MS = 10_000;
 /** A client that sent FIN may still read, so what it left running gets longer than what a vanished one did. */
 const HALF_CLOSE_FACTOR = 6;
 const MIN_HALF_CLOSE_MS = 1_000;
+/** How often credentials that are out of date are let go of. */
+const PURGE_INTERVAL_MS = 60_000;
 /** For the server to close first, behind the last reset. */
 const CLOSE_GRACE_MS = 2_000;
 
@@ -59,7 +67,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { config, logger } = options;
   const now = (): number => performance.now();
   const dialOptions = await dialOptionsOf(config);
-  const upstreamName = `${config.upstream.host}:${String(config.upstream.port)}`;
+  const upstreamName = hostPort(config.upstream.host, config.upstream.port);
   let state: AppState = 'running';
 
   const metrics: ProxyMetrics = new ProxyMetrics({
@@ -97,17 +105,47 @@ export async function startApp(options: AppOptions): Promise<App> {
     events: events.upstream,
     reportFault: events.onFault,
   });
-  const pools = new ConnectionPools(config.pool, { reset: resetConnection }, events.pool, now);
+  let isLanesTurn = false;
+  const rate = new ConnectionRate({
+    perMinute: config.pool.maxConnectionRatePerMinute,
+    now,
+    onAvailable: () => {
+      // In turn: else those who come second never get any of a low rate.
+      isLanesTurn = !isLanesTurn;
+      if (isLanesTurn) lane.serve();
+      pools.serve();
+      if (!isLanesTurn) lane.serve();
+    },
+  });
+  const gate = new UpstreamGate(new BackOff({ now }), rate);
+  const lane: VerificationLane = new VerificationLane({
+    maxWaiting: config.pool.acquireMaxWaiting,
+    timeoutMs: config.pool.acquireTimeoutMs,
+    now,
+    // Whoever is going to be refused anyway needs no attempt.
+    mayStart: ({ identityKey }) => gate.refusal(identityKey) !== undefined || gate.tryStart(),
+  });
+  const pools: ConnectionPools = new ConnectionPools(
+    config.pool,
+    { reset: resetConnection, enable },
+    gate,
+    events.pool,
+    now,
+  );
   const cache = new CredentialCache({
     ttlMs: config.auth.cacheTtlMs,
     failureTtlMs: config.auth.failureTtlMs,
     max: config.auth.cacheMax,
+    onEvicted: events.onCredentialEvicted,
   });
   const authenticator = new Authenticator({
     upstreamName,
-    connect: (credentials) => upstream.connect(credentials),
+    connect: (credentials, address) =>
+      upstream.connect(credentials, config.upstream.clientAddress === 'id' ? address : undefined),
     pools,
     cache,
+    lane,
+    gate,
     onLookup: events.onCredentialLookup,
   });
   const plaintextNetworks = new NetworkList(config.plaintextNetworks);
@@ -119,8 +157,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     now,
     reportFault: events.onFault,
     serverId: () => upstream.serverId,
-    authenticate: async (credentials, signal): Promise<SessionLogin> => {
-      const login = await authenticator.authenticate(credentials, signal);
+    authenticate: async (credentials, presenter): Promise<SessionLogin> => {
+      const login = await authenticator.authenticate(credentials, presenter);
       return { ...login, capabilities: login.capabilities.forClients };
     },
     isLoginAllowed: (address) => address === undefined || plaintextNetworks.has(address),
@@ -153,6 +191,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     throw error;
   }
   health.start();
+  const purging = setInterval(() => {
+    cache.purge();
+  }, PURGE_INTERVAL_MS).unref();
 
   let ending: Promise<void> | undefined;
   const end = async (drainTimeoutMs: number): Promise<void> => {
@@ -162,6 +203,8 @@ export async function startApp(options: AppOptions): Promise<App> {
     await sessions.drain(drainTimeoutMs);
     await pools.drain(config.pool.releaseTimeoutMs + CLOSE_GRACE_MS);
     await upstream.close();
+    rate.dispose();
+    clearInterval(purging);
     await Promise.all(closing);
     await admin.close();
   };
@@ -175,5 +218,5 @@ export async function startApp(options: AppOptions): Promise<App> {
 
 /** How a listener is written in LISTEN: the label of its metrics. */
 function listenerLabel(address: Config['listeners'][number]): string {
-  return address.kind === 'unix' ? `unix:${address.path}` : `imap://${address.host}:${String(address.port)}`;
+  return address.kind === 'unix' ? `unix:${address.path}` : `imap://${hostPort(address.host, address.port)}`;
 }

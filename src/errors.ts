@@ -10,10 +10,11 @@ export type ConnectFailure =
   | 'greeting'
   | 'credentials'
   | 'limit'
+  | 'throttled'
   | 'network';
 
 /** Why a lease was not granted; the same strings are the `reason` label of lease rejections. */
-export type LeaseRejection = 'lease_timeout' | 'queue_full' | 'draining';
+export type LeaseRejection = 'lease_timeout' | 'queue_full' | 'draining' | 'backoff';
 
 export type ErrorCode = ConnectFailure | LeaseRejection | 'upstream_lost' | 'upstream_protocol' | 'cancelled';
 
@@ -51,6 +52,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = Object.freeze({
     text: 'Authentication failed',
   }),
   limit: row('upstream', true, unavailable('The mail server is busy; try again later')),
+  throttled: row(
+    'proxy',
+    true,
+    unavailable('Too many connections to the mail server are being opened; try again later'),
+  ),
   network: row('upstream', true, unavailable('The mail server can not be reached; try again later')),
   lease_timeout: row(
     'proxy',
@@ -59,6 +65,7 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = Object.freeze({
   ),
   queue_full: row('proxy', true, unavailable('Too many clients are waiting; try again later')),
   draining: row('proxy', true, unavailable('The proxy is shutting down; try again later')),
+  backoff: row('upstream', true, unavailable('The mail server is busy; try again later')),
   upstream_lost: row('upstream', true, {
     status: 'BYE',
     responseCode: 'UNAVAILABLE',
@@ -89,6 +96,8 @@ export interface ProxyErrorOptions {
   readonly upstreamRefusal?: UpstreamRefusal;
   /** What happened, for the log; never a secret. */
   readonly detail?: string;
+  /** Whether the upstream is too busy for this identity, and is better left alone for a while; `limit` says so, too. */
+  readonly isBusy?: boolean;
 }
 
 /** The only error that crosses folders. Third-party errors are translated where their package is imported. */
@@ -96,11 +105,13 @@ export class ProxyError extends Error {
   override readonly name = 'ProxyError';
   readonly code: ErrorCode;
   readonly upstreamRefusal: UpstreamRefusal | undefined;
+  readonly isBusy: boolean;
 
   constructor(code: ErrorCode, options: ProxyErrorOptions = {}) {
     super(options.detail ?? ERRORS[code].refusal.text, { cause: options.cause });
     this.code = code;
     this.upstreamRefusal = options.upstreamRefusal;
+    this.isBusy = options.isBusy ?? code === 'limit';
   }
 
   get blame(): Blame {

@@ -5,6 +5,7 @@ import type { ProxyError } from './errors.js';
 import type { Logger } from './log.js';
 import type { ProxyMetrics } from './metrics/proxy-metrics.js';
 import type { CredentialLookup } from './pool/authenticator.js';
+import type { CredentialEviction } from './pool/credential-cache.js';
 import type { PoolEvents } from './pool/pool-options.js';
 import type { UpstreamEvents } from './upstream/connect.js';
 import type { HealthCheck } from './upstream/health-check.js';
@@ -20,6 +21,7 @@ export interface AppEvents {
   readonly session: RegistryEvents;
   readonly pool: PoolEvents;
   readonly upstream: UpstreamEvents;
+  readonly onCredentialEvicted: (reason: CredentialEviction) => void;
   readonly onCredentialLookup: (lookup: CredentialLookup) => void;
   readonly onFault: (error: unknown) => void;
 }
@@ -32,53 +34,68 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
     onFault,
     session: {
       onAccepted: (listener) => {
-        metrics.accepted(listener);
+        metrics.clients.accepted(listener);
       },
       onRejected: (reason) => {
-        metrics.rejected(reason);
+        metrics.clients.rejected(reason);
       },
       onLogin: (outcome, durationMs) => {
-        metrics.login(outcome, durationMs);
+        metrics.clients.login(outcome, durationMs);
       },
       onLoginFailed: (error, attempt) => {
-        metrics.loginFailed(error);
+        metrics.clients.loginFailed(error);
         logger.warn({ ...attempt, reason: error.code }, 'login failed');
       },
       onCommand: ({ verb }) => {
-        metrics.command(verb);
+        metrics.clients.command(verb);
       },
       onClosed: ({ identity, ...summary }) => {
-        metrics.sessionClosed(summary.bytesReceived, summary.bytesSent);
+        metrics.clients.sessionClosed(summary.bytesReceived, summary.bytesSent);
         const durationMs = Math.round(summary.durationMs);
         logger.info({ ...summary, user: identity?.name, durationMs }, 'session ended');
       },
     },
     pool: {
       onLeased: (isReuse, waitedMs) => {
-        metrics.leased(isReuse, waitedMs);
+        metrics.pools.leased(isReuse, waitedMs);
+      },
+      onSwapped: () => {
+        metrics.pools.swapped();
       },
       onLeaseEnded: (heldMs) => {
-        metrics.leaseEnded(heldMs);
+        metrics.pools.leaseEnded(heldMs);
       },
       onRejected: (error) => {
-        metrics.leaseRejected(error);
+        metrics.pools.leaseRejected(error);
       },
       onReset: (outcome) => {
-        metrics.reset(outcome);
+        metrics.pools.reset(outcome);
+      },
+      onProbed: (isAlive) => {
+        metrics.pools.probed(isAlive);
+      },
+      onPoolCreated: () => {
+        metrics.pools.poolCreated();
+      },
+      onPoolEvicted: (reason) => {
+        metrics.pools.poolEvicted(reason);
+      },
+      onReclaimed: ({ name }, count) => {
+        logger.warn({ user: name, count }, 'others waited for what quiet sessions held: they give it back');
       },
       onFault,
     },
     upstream: {
       onConnectStarted: () => {
-        metrics.connectStarted();
+        metrics.upstream.connectStarted();
       },
       onOpened: (connection, durationMs) => {
-        metrics.opened(durationMs);
+        metrics.upstream.opened(durationMs);
         health.noteSuccess();
         logger.debug({ connection: connection.id, port: connection.localPort }, 'upstream connection opened');
       },
       onConnectFailed: (error) => {
-        metrics.connectFailed(error);
+        metrics.upstream.connectFailed(error);
         noteFailure(health, error);
         const fields = { upstream: upstreamName, reason: error.code, detail: error.message };
         if (error.blame === 'client') logger.debug(fields, 'upstream login refused');
@@ -86,15 +103,18 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
       },
       onClosed: (connection, end, ageMs) => {
         const { bytesReceived, bytesSent, id } = connection;
-        metrics.upstreamClosed(end, bytesReceived, bytesSent);
+        metrics.upstream.closed(end, bytesReceived, bytesSent);
         logger.info(
           { connection: id, ...end, ageMs: Math.round(ageMs), bytesReceived, bytesSent },
           'upstream connection ended',
         );
       },
     },
+    onCredentialEvicted: (reason) => {
+      metrics.auth.evicted(reason);
+    },
     onCredentialLookup: (lookup) => {
-      metrics.authLookup(lookup);
+      metrics.auth.lookedUp(lookup);
     },
   };
 }

@@ -7,8 +7,9 @@ import { startApp } from './app.js';
 import { ConfigError } from './config/config-error.js';
 import { variablesHelp } from './config/help.js';
 import { loadConfigFromProcess } from './config/process-env.js';
+import { configWarnings } from './config/warnings.js';
 import { CHECK_USAGE } from './doctor/arguments.js';
-import { CheckUsageError, checkCommand } from './doctor/command.js';
+import { UsageError, checkCommand } from './doctor/command.js';
 import { createLogger } from './log.js';
 import type { Logger } from './log.js';
 import { VERSION, revision } from './version.js';
@@ -29,13 +30,12 @@ machine, says in one line each what is right and wrong, and ends. Both are told 
 async function main(): Promise<void> {
   const [argument, ...rest] = process.argv.slice(2);
   if (argument === undefined) await serve();
-  else if (argument === '--version') process.stdout.write(`${VERSION}\n`);
-  else if (argument === '--help') process.stdout.write(`${USAGE}\n${variablesHelp()}\n`);
   else if (argument === '--check') process.exit(await check(rest));
-  else throw new UsageError(`unknown argument ${argument}; see --help`);
+  else if (argument === '--version' && rest.length === 0) process.stdout.write(`${VERSION}\n`);
+  else if (argument === '--help' && rest.length === 0) process.stdout.write(`${USAGE}\n${variablesHelp()}\n`);
+  // What is not known is not repeated: it may be a password that was typed in the wrong place.
+  else throw new UsageError('unknown argument; see --help');
 }
-
-class UsageError extends Error {}
 
 function check(args: readonly string[]): Promise<number> {
   const print = (line: string): unknown => process.stdout.write(`${line}\n`);
@@ -46,9 +46,7 @@ async function serve(): Promise<void> {
   const config = loadConfigFromProcess();
   const logger = createLogger(config.log);
   watchForDefects(logger);
-  for (const name of config.unsupported) logger.warn({ name }, 'this variable has no effect in this version');
-  if (config.auth.cacheTtlMs === 0)
-    logger.warn({}, 'AUTH_CACHE_TTL is 0: every login goes upstream, so connections are hardly reused');
+  for (const warning of configWarnings(config)) logger.warn({}, warning);
   const app = await startApp({ config, logger, version: VERSION, revision });
   logger.info({ version: VERSION, admin: app.admin.port }, 'ready for clients');
   onSignals(logger, () => app.drain());
@@ -91,7 +89,7 @@ function watchForDefects(logger: Logger): void {
 
 function exitCodeOf(error: unknown): number {
   if (error instanceof ConfigError) return EXIT_CONFIG;
-  return error instanceof UsageError || error instanceof CheckUsageError ? EXIT_USAGE : EXIT_FAILURE;
+  return error instanceof UsageError ? EXIT_USAGE : EXIT_FAILURE;
 }
 
 main().catch((error: unknown) => {

@@ -1,4 +1,3 @@
-// @ts-check
 // One short session of the load: connect, eight commands one after the other, close.
 
 import { connect } from 'node:net';

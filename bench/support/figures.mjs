@@ -1,4 +1,3 @@
-// @ts-check
 // The small statistics of the benchmarks, and their table.
 
 /**

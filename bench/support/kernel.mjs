@@ -1,7 +1,5 @@
-// @ts-check
-// What Linux counted: refused accepts, and ports that wait in TIME_WAIT.
+// Owns the count of what Linux refused to accept.
 
-import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 
 /** The TcpExt counters of this network namespace since it was made. */
@@ -23,19 +21,4 @@ export function readListenCounters() {
 export function listenCountersSince(before) {
   const now = readListenCounters();
   return { overflows: now.overflows - before.overflows, drops: now.drops - before.drops };
-}
-
-/**
- * Ports burnt by whoever connected to this server port: sockets whose *peer* has it.
- *
- * @param {number} serverPort
- * @param {'time-wait' | 'established'} state
- * @returns {number}
- */
-export function countClientSockets(serverPort, state) {
-  const output = execFileSync('ss', ['-Htan', 'state', state, 'dst', `:${serverPort}`], {
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 * 1024,
-  });
-  return output.split('\n').filter((line) => line.trim() !== '').length;
 }

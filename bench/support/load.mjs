@@ -1,4 +1,3 @@
-// @ts-check
 // Runs the load generator as a process of its own and reads its figures.
 
 import { execFile } from 'node:child_process';

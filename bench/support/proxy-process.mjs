@@ -1,88 +1,81 @@
-// @ts-check
-// The proxy as a user starts it: its own process, told what to do by environment variables only.
+// Owns the proxy as a user starts it: `node dist/main.js`, told what to do by environment variables alone.
 
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { startChild } from './child.mjs';
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-
-/** The metric names that the benchmarks read. */
-export const metricNames = {
-  leases: 'imapbouncer_leases_total',
-  reuses: 'imapbouncer_lease_reuses_total',
-  opened: 'imapbouncer_upstream_connections_opened_total',
-};
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const readyTimeoutMs = 15_000;
 
 /**
- * @typedef {object} ProxyProcess
- * @property {number} pid
- * @property {() => Promise<Record<string, number>>} metrics - sums over all labels
+ * @typedef {object} Proxy
+ * @property {Record<string, string>} settings - the variables that it was given
+ * @property {(name: string, label?: string) => Promise<number>} metric - the sum of a metric's samples
+ * @property {Promise<never>} failed - rejects if it ends by itself
  * @property {() => Promise<void>} stop
  */
 
 /**
- * @param {{ port: number, adminPort: number, env: Record<string, string> }} settings
- * @returns {Promise<ProxyProcess>}
+ * @param {number} adminPort - as in `settings`
+ * @param {Record<string, string>} settings
+ * @returns {Promise<Proxy>} ready: it has reached the server
  */
-export async function startProxy({ port, adminPort, env }) {
-  if (!existsSync(main)) throw new Error('dist/main.js is missing: run `npm run build` first');
-  const child = spawn(process.execPath, [main], {
-    env: {
-      PATH: process.env['PATH'],
-      LISTEN: `imap://127.0.0.1:${port}`,
-      ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
-      LOG_LEVEL: 'warn',
-      ...env,
-    },
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  const kill = () => child.kill('SIGKILL');
-  process.once('exit', kill);
-  const hasExited = () => child.exitCode !== null || child.signalCode !== null;
-
-  const deadline = performance.now() + 15_000;
-  while (!(await isReady(adminPort))) {
-    if (hasExited()) throw new Error(`the proxy ended with ${child.exitCode ?? child.signalCode}`);
-    if (performance.now() > deadline) {
-      kill();
-      throw new Error('the proxy is not ready after 15 s');
-    }
-    await delay(50);
+export async function startProxy(adminPort, settings) {
+  // Nothing else is inherited: variables of the same names in the shell would change what is measured.
+  const inherited = Object.fromEntries(
+    ['PATH', 'SystemRoot'].flatMap((name) => {
+      const value = process.env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  const env = { ...inherited, ...settings };
+  const child = startChild('the proxy', ['dist/main.js'], { env, cwd: root });
+  const admin = `http://127.0.0.1:${adminPort}`;
+  try {
+    await Promise.race([untilReady(admin), child.failed]);
+  } catch (error) {
+    await child.stop();
+    throw error;
   }
   return {
-    pid: child.pid ?? 0,
-    metrics: () => readMetrics(adminPort),
-    stop: async () => {
-      process.off('exit', kill);
-      if (hasExited()) return;
-      const exited = once(child, 'exit');
-      child.kill('SIGTERM');
-      const timer = setTimeout(kill, 10_000);
-      await exited;
-      clearTimeout(timer);
-    },
+    settings,
+    metric: async (name, label = '') => sumOf(await textOf(`${admin}/metrics`), name, label),
+    failed: child.failed,
+    stop: child.stop,
   };
 }
 
-/** @param {number} adminPort */
-async function isReady(adminPort) {
-  return globalThis.fetch(`http://127.0.0.1:${adminPort}/readyz`).then(
-    (response) => response.ok,
-    () => false,
-  );
+/** @param {string} admin */
+async function untilReady(admin) {
+  const deadlineMs = performance.now() + readyTimeoutMs;
+  let seen = 'no answer';
+  while (performance.now() < deadlineMs) {
+    try {
+      const response = await globalThis.fetch(`${admin}/readyz`);
+      if (response.ok) return;
+      seen = (await response.text()).trim();
+    } catch {
+      // It doesn't listen yet.
+    }
+    await delay(50);
+  }
+  throw new Error(`the proxy is not ready after ${readyTimeoutMs / 1_000} s; ${admin}/readyz: ${seen}`);
 }
 
-/** @param {number} adminPort */
-async function readMetrics(adminPort) {
-  const text = await (await globalThis.fetch(`http://127.0.0.1:${adminPort}/metrics`)).text();
-  /** @type {Record<string, number>} */
-  const sums = {};
-  for (const line of text.split('\n')) {
-    const match = /^([a-zA-Z_:][\w:]*)(?:\{[^}]*\})? (\S+)/.exec(line);
-    if (match?.[1] !== undefined) sums[match[1]] = (sums[match[1]] ?? 0) + Number(match[2]);
-  }
-  return sums;
+/** @param {string} url */
+async function textOf(url) {
+  return (await globalThis.fetch(url)).text();
+}
+
+/**
+ * @param {string} text
+ * @param {string} name
+ * @param {string} label - as in `initiator="local"`; empty: all samples
+ */
+function sumOf(text, name, label) {
+  return text
+    .split('\n')
+    .filter((line) => (line.startsWith(`${name} `) || line.startsWith(`${name}{`)) && line.includes(label))
+    .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
 }

@@ -1,4 +1,3 @@
-// @ts-check
 // What can be measured: each system is a way from the load to Dovecot. A new one is one more row.
 
 import { startProxy } from './proxy-process.mjs';
@@ -7,7 +6,7 @@ import { startProxy } from './proxy-process.mjs';
  * @typedef {object} RunningSystem
  * @property {number} port - where the load goes
  * @property {number} upstreamPort - where it ends up
- * @property {() => Promise<Record<string, number>>} [metrics]
+ * @property {(name: string) => Promise<number>} [metric] - the sum of a metric's samples
  * @property {() => Promise<void>} stop
  */
 
@@ -24,8 +23,15 @@ export const systems = {
     Promise.resolve({ port: upstreamPort, upstreamPort, stop: () => Promise.resolve() }),
   proxy: async ({ upstreamPort, pickPorts, proxyEnv }) => {
     const [port = 0, adminPort = 0] = await pickPorts(2);
-    const upstream = { UPSTREAM_HOST: '127.0.0.1', UPSTREAM_PORT: String(upstreamPort), UPSTREAM_TLS: 'off' };
-    const running = await startProxy({ port, adminPort, env: { ...upstream, ...proxyEnv } });
-    return { port, upstreamPort, metrics: running.metrics, stop: running.stop };
+    const { metric, stop } = await startProxy(adminPort, {
+      UPSTREAM_HOST: '127.0.0.1',
+      UPSTREAM_PORT: String(upstreamPort),
+      UPSTREAM_TLS: 'off',
+      LISTEN: `imap://127.0.0.1:${port}`,
+      ADMIN_LISTEN: `127.0.0.1:${adminPort}`,
+      LOG_LEVEL: 'warn',
+      ...proxyEnv,
+    });
+    return { port, upstreamPort, metric, stop };
   },
 };

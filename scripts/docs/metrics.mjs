@@ -9,7 +9,7 @@ const PREFIX = 'imapbouncer_';
 /** Labels whose values the configuration or the build decides. */
 const OPEN_LABELS = {
   upstream: 'the server, `host:port` as configured',
-  listener: 'as written in `LISTEN`, without its options',
+  listener: 'the listener, without its options',
   version: 'as in package.json',
   revision: 'the commit that was built, or `unknown`',
 };

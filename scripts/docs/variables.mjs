@@ -7,6 +7,7 @@ import { asCode, cell, code, generatedFrom, table } from './markdown.mjs';
 const SOURCE = 'src/config/variables.ts';
 const LINE_WIDTH = 100;
 
+/** @returns {[name: string, row: import('../../src/config/variable.ts').Variable][]} */
 function rowsOf(group) {
   return Object.entries(variables).filter(([, row]) => row.group === group);
 }
@@ -40,8 +41,8 @@ export function configurationPage() {
   return [
     generatedFrom(SOURCE),
     '# Configuration',
-    asCode(`ImapBouncer is told what to do by environment variables alone. \`imapbouncer --help\` prints this list, and
-\`imapbouncer --check\` tries the values out.`),
+    asCode(`ImapBouncer is told what to do by environment variables alone. \`node dist/main.js --help\` prints this list, and
+\`node dist/main.js --check\` tries the values out.`),
     `- A duration is a number of seconds, or a number with a unit: \`500ms\`, \`30s\`, \`5m\`, \`1h\`.
 - An empty variable counts as not set.
 - A wrong value, and a name that is almost one of these, end the start with exit code 78 and a sentence for each.

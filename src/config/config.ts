@@ -1,4 +1,5 @@
 /** Owns the shape of the configuration that the rest of the program sees, and how the parsed values fill it. */
+import { effectiveMaxPerUser } from './cross-checks.js';
 import type { HostAndPort } from './parsers/host.js';
 import type { ListenAddress } from './parsers/listen.js';
 import type { Values } from './variables.js';
@@ -16,6 +17,8 @@ export interface Config {
     readonly tlsKeyFile?: string;
     readonly connectTimeoutMs: number;
     readonly loginTimeoutMs: number;
+    /** How the server is told the client's address. */
+    readonly clientAddress: Values['UPSTREAM_CLIENT_ADDRESS'];
   };
   /** At least one. */
   readonly listeners: readonly ListenAddress[];
@@ -26,8 +29,13 @@ export interface Config {
     readonly mailboxCacheTtlMs: number;
     readonly maxConnections: number;
     readonly maxConnectionsPerUser: number;
+    /** Always less than `maxConnectionsPerUser`. */
+    readonly reservedPerUser: number;
+    readonly maxConnectionRatePerMinute: number;
     readonly maxLeasesPerConnection: number;
     readonly maxAgeMs: number;
+    readonly probeAfterMs: number;
+    readonly keepaliveIntervalMs: number;
     readonly acquireTimeoutMs: number;
     readonly acquireMaxWaiting: number;
     readonly releaseTimeoutMs: number;
@@ -67,6 +75,26 @@ function upstreamConfig(values: Values): Config['upstream'] {
     ...(keyFile === undefined ? {} : { tlsKeyFile: keyFile }),
     connectTimeoutMs: values.UPSTREAM_CONNECT_TIMEOUT,
     loginTimeoutMs: values.UPSTREAM_LOGIN_TIMEOUT,
+    clientAddress: values.UPSTREAM_CLIENT_ADDRESS,
+  };
+}
+
+function poolConfig(values: Values): Config['pool'] {
+  const maxConnectionsPerUser = effectiveMaxPerUser(values);
+  return {
+    mailboxCacheTtlMs: values.MAILBOX_CACHE_TTL,
+    maxConnections: values.UPSTREAM_MAX_CONNECTIONS,
+    maxConnectionsPerUser,
+    // An explicit value that leaves nothing was refused before; the default follows a single connection per user.
+    reservedPerUser: Math.min(values.UPSTREAM_RESERVED_PER_USER, maxConnectionsPerUser - 1),
+    maxConnectionRatePerMinute: values.UPSTREAM_MAX_CONNECTION_RATE,
+    maxLeasesPerConnection: values.UPSTREAM_MAX_LEASES_PER_CONNECTION,
+    maxAgeMs: values.UPSTREAM_MAX_AGE,
+    probeAfterMs: values.PROBE_AFTER,
+    keepaliveIntervalMs: values.KEEPALIVE_INTERVAL,
+    acquireTimeoutMs: values.ACQUIRE_TIMEOUT,
+    acquireMaxWaiting: values.ACQUIRE_MAX_WAITING,
+    releaseTimeoutMs: values.RELEASE_TIMEOUT,
   };
 }
 
@@ -77,20 +105,7 @@ export function buildConfig(values: Values, unsupported: readonly string[]): Con
     listeners: values.LISTEN,
     plaintextNetworks: values.PLAINTEXT_NETWORKS,
     admin: values.ADMIN_LISTEN,
-    pool: {
-      mailboxCacheTtlMs: values.MAILBOX_CACHE_TTL,
-      maxConnections: values.UPSTREAM_MAX_CONNECTIONS,
-      // An explicit value above the total was refused before; the default follows a total that is lower.
-      maxConnectionsPerUser: Math.min(
-        values.UPSTREAM_MAX_CONNECTIONS_PER_USER,
-        values.UPSTREAM_MAX_CONNECTIONS,
-      ),
-      maxLeasesPerConnection: values.UPSTREAM_MAX_LEASES_PER_CONNECTION,
-      maxAgeMs: values.UPSTREAM_MAX_AGE,
-      acquireTimeoutMs: values.ACQUIRE_TIMEOUT,
-      acquireMaxWaiting: values.ACQUIRE_MAX_WAITING,
-      releaseTimeoutMs: values.RELEASE_TIMEOUT,
-    },
+    pool: poolConfig(values),
     auth: {
       cacheTtlMs: values.AUTH_CACHE_TTL,
       cacheMax: values.AUTH_CACHE_MAX,

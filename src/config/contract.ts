@@ -4,10 +4,7 @@ import type { Variable } from './variable.js';
 
 /** Variables that ImapBouncer's contract names and this version doesn't act on yet. Their values aren't read. */
 export const plannedNames: readonly string[] = [
-  'UPSTREAM_CLIENT_ADDRESS',
   'UPSTREAM_MAX_CONNECTIONS_PER_DOMAIN',
-  'UPSTREAM_MAX_CONNECTION_RATE',
-  'UPSTREAM_RESERVED_PER_USER',
   'UPSTREAM_SOURCE_ADDRESSES',
   'TLS_CERT_FILE',
   'TLS_KEY_FILE',
@@ -15,8 +12,6 @@ export const plannedNames: readonly string[] = [
   'PROXY_TRUSTED',
   'ADMIN_TOKEN',
   'ADMIN_TOKEN_FILE',
-  'PROBE_AFTER',
-  'KEEPALIVE_INTERVAL',
   'CLIENT_MAX_CONNECTIONS_PER_SOURCE',
   'CLIENT_MAX_CONNECTIONS_PERCENT_PER_SOURCE',
   'CLIENT_CONNECTION_TIMEOUT',

@@ -1,6 +1,14 @@
 /** Owns the rules that hold between two variables. */
 import type { Values, VariableName } from './variables.js';
 
+/**
+ * How many connections one identity may have: an explicit value above the total is refused, the default follows a
+ * total that is lower.
+ */
+export function effectiveMaxPerUser(values: Values): number {
+  return Math.min(values.UPSTREAM_MAX_CONNECTIONS_PER_USER, values.UPSTREAM_MAX_CONNECTIONS);
+}
+
 interface CrossCheck {
   /** The variables that must be valid, each by itself, before they can be compared. */
   readonly names: readonly VariableName[];
@@ -16,6 +24,16 @@ const crossChecks: readonly CrossCheck[] = [
       const inAll = values.UPSTREAM_MAX_CONNECTIONS;
       return isSet('UPSTREAM_MAX_CONNECTIONS_PER_USER') && perUser > inAll
         ? `UPSTREAM_MAX_CONNECTIONS_PER_USER is ${perUser}; it must be at most UPSTREAM_MAX_CONNECTIONS, which is ${inAll}.`
+        : undefined;
+    },
+  },
+  {
+    names: ['UPSTREAM_RESERVED_PER_USER', 'UPSTREAM_MAX_CONNECTIONS_PER_USER', 'UPSTREAM_MAX_CONNECTIONS'],
+    problem: (values, isSet) => {
+      const reserved = values.UPSTREAM_RESERVED_PER_USER;
+      const perUser = effectiveMaxPerUser(values);
+      return isSet('UPSTREAM_RESERVED_PER_USER') && reserved >= perUser
+        ? `UPSTREAM_RESERVED_PER_USER is ${reserved}; it must be less than UPSTREAM_MAX_CONNECTIONS_PER_USER, which is ${perUser}.`
         : undefined;
     },
   },

@@ -82,6 +82,12 @@ export const variables = {
     default: '40s',
     doc: 'Deadline for the login alone; servers delay the answer to a wrong password.',
   },
+  UPSTREAM_CLIENT_ADDRESS: {
+    group: 'Upstream',
+    parse: choice('off', 'id'),
+    default: 'off',
+    doc: 'Whether the client’s address is sent to the IMAP server before each login, by ID (x-originating-ip); a connection that is reused keeps the address of its first client.',
+  },
   LISTEN: {
     group: 'Clients',
     parse: listen,
@@ -132,6 +138,21 @@ export const variables = {
     defaultNote: '8, or UPSTREAM_MAX_CONNECTIONS if that is less',
     doc: 'Upstream connections per identity; servers usually allow 10 to 20.',
   },
+  UPSTREAM_RESERVED_PER_USER: {
+    group: 'Pool',
+    parse: integer(countOrZero),
+    default: '1',
+    defaultNote: '1, or 0 if UPSTREAM_MAX_CONNECTIONS_PER_USER is 1',
+    zero: 'none',
+    doc: 'How many of the connections per identity are not for sessions that are in IDLE or quiet for more than a minute.',
+  },
+  UPSTREAM_MAX_CONNECTION_RATE: {
+    group: 'Pool',
+    parse: integer(countOrZero),
+    default: '0',
+    zero: 'no limit',
+    doc: 'How many times a minute, in all, a connection to the IMAP server may be attempted.',
+  },
   UPSTREAM_MAX_LEASES_PER_CONNECTION: {
     group: 'Pool',
     parse: integer(countOrZero),
@@ -145,6 +166,20 @@ export const variables = {
     default: '1h',
     zero: 'no limit',
     doc: 'How old an upstream connection may get before it is retired (with 10 % jitter).',
+  },
+  PROBE_AFTER: {
+    group: 'Pool',
+    parse: duration({ zero: 'allowed' }),
+    default: '30s',
+    zero: 'always asked',
+    doc: 'How long an idle upstream connection is trusted; after that it has to answer a NOOP before it is lent.',
+  },
+  KEEPALIVE_INTERVAL: {
+    group: 'Pool',
+    parse: duration({ zero: 'allowed' }),
+    default: '4m',
+    zero: 'off',
+    doc: 'How often an idle upstream connection has to answer a NOOP; that also keeps others from dropping it as unused.',
   },
   ACQUIRE_TIMEOUT: {
     group: 'Pool',

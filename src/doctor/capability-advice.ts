@@ -1,5 +1,6 @@
 /** Owns what a server's capabilities mean for the pool, and how passwords are sent because of them. */
 
+import { loginWay } from '../upstream/login.js';
 import type { CapabilitySet } from '../wire/capability.js';
 
 export interface Advice {
@@ -72,10 +73,14 @@ export function capabilityAdvice(capabilities: CapabilitySet, isAfterLogin: bool
 
 /** How the proxy sends passwords to a server with these capabilities before login; undefined: it can't. */
 export function passwordWay(capabilities: CapabilitySet): string | undefined {
-  if (capabilities.has('AUTH=PLAIN')) {
-    return capabilities.has('SASL-IR')
-      ? 'AUTHENTICATE PLAIN with the credentials in it (SASL-IR): one round trip'
-      : 'AUTHENTICATE PLAIN without SASL-IR: two round trips';
+  switch (loginWay(capabilities)) {
+    case 'plain-at-once':
+      return 'AUTHENTICATE PLAIN with the credentials in it (SASL-IR): one round trip';
+    case 'plain':
+      return 'AUTHENTICATE PLAIN without SASL-IR: two round trips';
+    case 'login':
+      return 'LOGIN, since AUTH=PLAIN is not offered';
+    case undefined:
+      return undefined;
   }
-  return capabilities.has('LOGINDISABLED') ? undefined : 'LOGIN, since AUTH=PLAIN is not offered';
 }

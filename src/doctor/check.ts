@@ -1,6 +1,8 @@
 /** Owns `--check`: everything that the doctor looks at, in the order in which it looks. */
 
 import type { Config } from '../config/config.js';
+import { configWarnings } from '../config/warnings.js';
+import { dialOptionsOf } from '../dial-options.js';
 import { wipeCredentials } from '../identity.js';
 import type { Credentials } from '../identity.js';
 import { checkListeners } from './listener-check.js';
@@ -24,28 +26,20 @@ export interface CheckOptions {
  * Looks at everything that a start and a login need. Never rejects for what it finds.
  *
  * @returns the exit code
+ * @throws ConfigError if a TLS file can't be used
  */
 export async function runCheck(options: CheckOptions): Promise<ExitCode> {
   const { config, credentials } = options;
   const report = new Report(options.print);
   try {
-    reportConfiguration(report, config);
+    const dialOptions = await dialOptionsOf(config);
+    report.ok('configuration', 'every variable is right by itself');
+    for (const warning of configWarnings(config)) report.warn('configuration', warning);
     await checkListeners(report, config);
     await reportPortBudget(report);
-    await checkUpstream(report, options);
+    await checkUpstream(report, { ...options, dialOptions });
     return report.finish();
   } finally {
     if (credentials !== undefined) wipeCredentials(credentials);
   }
-}
-
-function reportConfiguration(report: Report, config: Config): void {
-  report.ok('configuration', 'every variable is right by itself');
-  for (const name of config.unsupported)
-    report.warn('configuration', `${name} has no effect in this version`);
-  if (config.auth.cacheTtlMs === 0)
-    report.warn(
-      'configuration',
-      'AUTH_CACHE_TTL is 0: every login goes upstream, so connections are hardly reused',
-    );
 }

@@ -10,8 +10,8 @@ import { readPassword } from './password-input.js';
 import type { ExitCode } from './report.js';
 
 /** The command line makes no sense; the message says what would. */
-export class CheckUsageError extends Error {
-  override readonly name = 'CheckUsageError';
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
 }
 
 export interface CheckCommand {
@@ -28,11 +28,11 @@ export interface CheckCommand {
  * Runs the doctor.
  *
  * @returns the exit code
- * @throws CheckUsageError; and ConfigError of `loadConfig`
+ * @throws UsageError; and ConfigError, as a start would
  */
 export async function checkCommand({ args, loadConfig, input, print }: CheckCommand): Promise<ExitCode> {
   const wanted = readCheckArguments(args);
-  if (typeof wanted === 'string') throw new CheckUsageError(wanted);
+  if (typeof wanted === 'string') throw new UsageError(wanted);
   const { user, hasWrongLogin } = wanted;
   const config = loadConfig();
   const credentials = user === undefined ? undefined : await readCredentials(user, input);
@@ -41,9 +41,9 @@ export async function checkCommand({ args, loadConfig, input, print }: CheckComm
 
 async function readCredentials(user: string, input: CheckCommand['input']): Promise<Credentials> {
   if (input.isTTY === true)
-    throw new CheckUsageError('a terminal shows a password that is typed; give it by a pipe or a file');
+    throw new UsageError('a terminal shows a password that is typed; give it by a pipe or a file');
   const secret = await readPassword(input);
-  if (secret === undefined) throw new CheckUsageError('standard input must hold one line with the password');
+  if (secret === undefined) throw new UsageError('standard input must hold one line with the password');
   const authenticationId = Buffer.from(user);
   return { kind: 'password', authenticationId, authorizationId: Buffer.alloc(0), secret };
 }

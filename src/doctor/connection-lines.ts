@@ -3,9 +3,9 @@
 import { TLSSocket } from 'node:tls';
 
 import type { Config } from '../config/config.js';
+import { isLoopback } from '../net/networks.js';
 import { certificateInWords } from './certificate.js';
 import type { Conversation } from './conversation.js';
-import { isLoopback } from './listener-check.js';
 import { certificateOf } from './reach.js';
 import type { Report } from './report.js';
 

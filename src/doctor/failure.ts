@@ -2,15 +2,16 @@
 
 import type { Config } from '../config/config.js';
 import type { ConnectFailure, ProxyError } from '../errors.js';
+import { hostPort } from '../net/host-port.js';
 import { namesInWords } from './certificate.js';
 import type { CertificateFacts } from './certificate.js';
 
 export interface FailureContext {
   readonly upstream: Config['upstream'];
   /** What the server showed, if a second look without verification saw it. */
-  readonly certificate: CertificateFacts | undefined;
+  readonly certificate?: CertificateFacts | undefined;
   /** Whether the port accepts TCP connections; undefined if nobody looked. */
-  readonly acceptsTcp: boolean | undefined;
+  readonly acceptsTcp?: boolean | undefined;
 }
 
 export interface Explanation {
@@ -21,7 +22,7 @@ export interface Explanation {
 /** @param error - what dialing failed with */
 export function explainFailure(error: ProxyError, context: FailureContext): Explanation {
   const { host, port } = context.upstream;
-  const where = `${host}:${port}`;
+  const where = hostPort(host, port);
   const code = error.code as ConnectFailure;
   switch (code) {
     case 'dns':

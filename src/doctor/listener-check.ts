@@ -4,8 +4,10 @@ import { connect } from 'node:net';
 import type { SocketConnectOpts } from 'node:net';
 
 import type { Config } from '../config/config.js';
+import { hostPort } from '../net/host-port.js';
 import { openListener } from '../net/listener.js';
 import type { Listener, ListenerAddress } from '../net/listener.js';
+import { NetworkList, isLoopback } from '../net/networks.js';
 import type { Report } from './report.js';
 
 /** For whoever has the port already, to say who it is. */
@@ -63,7 +65,8 @@ async function reportFailure(
   const { code = '', message } = error as NodeJS.ErrnoException;
   const what = inWords(address);
   const isTaken = code === 'EADDRINUSE' || message.includes('another process listens there');
-  const isOurs = opened.some((listener) => listener.address === what);
+  // By the port alone: 0.0.0.0 and [::] are in the way of every other address.
+  const isOurs = address.kind === 'tcp' && opened.some(({ port }) => port === address.port);
   if (isTaken && !isOurs && signature.test(await firstWords(address, question))) {
     report.note(variable, `${what} is open already: an ImapBouncer runs there`);
     return;
@@ -91,24 +94,40 @@ const UNIX_ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'its folder is no folder; correct the path',
 };
 
-/** A listener that other machines reach is of no use to them if they may not log in. */
+/** A listener is of no use to clients that may not log in there. */
 function warnOfPlaintext(report: Report, { listeners, plaintextNetworks }: Config): void {
-  const isLoopbackOnly = plaintextNetworks.every((network) => /^(?:127\.|::1\/)/.test(network));
   for (const address of listeners) {
-    if (address.kind === 'unix' || isLoopback(address.host) || !isLoopbackOnly) continue;
-    report.warn(
-      'PLAINTEXT_NETWORKS',
-      `other machines can connect to ${inWords(address)}, but only clients on this one may log in without TLS; add the networks that you trust with passwords`,
-    );
+    if (address.kind === 'unix') continue;
+    const obstacle = obstacleTo(address, plaintextNetworks);
+    if (obstacle !== undefined) report.warn('PLAINTEXT_NETWORKS', obstacle);
   }
 }
 
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127\./.test(host);
+function obstacleTo(
+  address: ListenerAddress & { kind: 'tcp' },
+  networks: readonly string[],
+): string | undefined {
+  const where = inWords(address);
+  if (isLoopback(address.host)) {
+    const allowed = new NetworkList(networks);
+    return localClientsOf(address.host).some((client) => allowed.has(client))
+      ? undefined
+      : `nobody may log in at ${where} without TLS; add loopback`;
+  }
+  if (networks.length === 0)
+    return `nobody may log in at ${where} without TLS; add the networks that you trust with passwords`;
+  if (!networks.every((network) => /^(?:127\.|::1\/)/.test(network))) return undefined;
+  return `other machines can connect to ${where}, but only clients on this one may log in without TLS; add the networks that you trust with passwords`;
+}
+
+/** The addresses that clients of a loopback host come from. */
+function localClientsOf(host: string): readonly string[] {
+  if (host === 'localhost') return ['127.0.0.1', '::1'];
+  return host.includes(':') ? [host] : ['127.0.0.1', host];
 }
 
 function inWords(address: ListenerAddress): string {
-  return address.kind === 'unix' ? address.path : `${address.host}:${address.port}`;
+  return address.kind === 'unix' ? address.path : hostPort(address.host, address.port);
 }
 
 /** What somebody says to a new connection, up to the time-out. Never rejects. */

@@ -29,13 +29,12 @@ export interface LoginContext {
  * @returns how long it took in milliseconds, or undefined if it failed, which is reported
  */
 export async function checkLogin(
-  { report, loginTimeoutMs, now }: LoginContext,
-  { connection, capabilities }: Conversation,
+  context: LoginContext,
+  conversation: Conversation,
   credentials: Credentials,
 ): Promise<number | undefined> {
-  const startedAt = now();
-  const error = await failureOf(() => logIn(connection, credentials, capabilities, loginTimeoutMs));
-  const durationMs = now() - startedAt;
+  const { report } = context;
+  const { error, durationMs } = await timed(context, conversation, credentials);
   if (error === undefined) {
     report.ok('login', `the user is logged in after ${inMs(durationMs)}`);
     return durationMs;
@@ -114,19 +113,25 @@ interface TimedLogin {
 }
 
 /** One login on a connection of its own. Never rejects. */
-async function timeLogin(
-  { open, loginTimeoutMs, now }: LoginContext,
-  credentials: Credentials,
-): Promise<TimedLogin> {
+async function timeLogin(context: LoginContext, credentials: Credentials): Promise<TimedLogin> {
+  const { open, now } = context;
   const dialedAt = now();
   const conversation = await attempt(open);
   if (conversation instanceof ProxyError) return { durationMs: now() - dialedAt, error: conversation };
-  const { connection, capabilities } = conversation;
+  const login = await timed(context, conversation, credentials);
+  await leave(conversation);
+  return login;
+}
+
+/** One login on an open connection. Never rejects. */
+async function timed(
+  { loginTimeoutMs, now }: LoginContext,
+  { connection, capabilities }: Conversation,
+  credentials: Credentials,
+): Promise<TimedLogin> {
   const startedAt = now();
   const error = await failureOf(() => logIn(connection, credentials, capabilities, loginTimeoutMs));
-  const durationMs = now() - startedAt;
-  await leave(conversation);
-  return { durationMs, error };
+  return { durationMs: now() - startedAt, error };
 }
 
 function nobody(): Credentials {

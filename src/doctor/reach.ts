@@ -13,7 +13,7 @@ import type { CertificateFacts } from './certificate.js';
  * The addresses of a host name, as a connection would look them up.
  *
  * @returns undefined if `host` is an address itself
- * @throws ProxyError `dns`, or `timeout`
+ * @throws ProxyError `dns`, if there is no answer in time, too
  */
 export async function resolveHost(host: string, timeoutMs: number): Promise<readonly string[] | undefined> {
   if (isIP(host) !== 0) return undefined;

@@ -3,8 +3,8 @@
 /** `ok` and `note` are facts; a `warning` costs something; a `problem` makes logins fail. */
 export type Mark = 'ok' | 'note' | 'warning' | 'problem';
 
-/** Exit codes of `--check`; 78 is EX_CONFIG of sysexits.h. */
-export const EXIT = Object.freeze({ fine: 0, problems: 1, configuration: 78 });
+/** Exit codes of `--check`; a configuration that can't be used ends it like a start, before anything is reported. */
+export const EXIT = Object.freeze({ fine: 0, problems: 1 });
 export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
 
 const MARK_WIDTH = 'PROBLEM'.length + 2;
@@ -13,7 +13,6 @@ export class Report {
   readonly #print: (line: string) => void;
   #problems = 0;
   #warnings = 0;
-  #isMisconfigured = false;
 
   /** @param print - takes one line, without its line end */
   constructor(print: (line: string) => void) {
@@ -39,12 +38,6 @@ export class Report {
     this.#line('PROBLEM', topic, text);
   }
 
-  /** A problem that only another configuration ends. */
-  misconfigured(topic: string, text: string): void {
-    this.#isMisconfigured = true;
-    this.problem(topic, text);
-  }
-
   /** Prints the summary. To be called once, at the end. */
   finish(): ExitCode {
     const warnings = this.#warnings === 0 ? '' : `, ${counted(this.#warnings, 'warning')}`;
@@ -55,7 +48,7 @@ export class Report {
     }
     const verb = this.#problems === 1 ? 'makes' : 'make';
     this.#print(`Not fine: ${counted(this.#problems, 'problem')} ${verb} logins fail${warnings}.`);
-    return this.#isMisconfigured ? EXIT.configuration : EXIT.problems;
+    return EXIT.problems;
   }
 
   #line(mark: string, topic: string, text: string): void {

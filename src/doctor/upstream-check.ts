@@ -11,13 +11,11 @@ import type { CertificateFacts } from './certificate.js';
 import { reportConnection } from './connection-lines.js';
 import { attempt, converse, leave, medianRoundTripMs } from './conversation.js';
 import type { Conversation } from './conversation.js';
-import { dialOptionsOf } from '../dial-options.js';
 import { explainFailure } from './failure.js';
 import { checkLogin, checkWrongLogin, inMs, tellOfWrongLogin } from './login-check.js';
 import type { LoginContext } from './login-check.js';
 import { acceptsTcp, certificateOf, resolveHost } from './reach.js';
 import type { Report } from './report.js';
-import { tlsFilesProblem } from './tls-files.js';
 
 const NOOPS = 5;
 /** The dial had its time already: whether the port is open shows at once. */
@@ -25,6 +23,7 @@ const TCP_TIMEOUT_MS = 2_000;
 
 export interface UpstreamCheckOptions {
   readonly config: Config;
+  readonly dialOptions: DialOptions;
   readonly credentials: Credentials | undefined;
   readonly hasWrongLogin: boolean;
   readonly now: () => number;
@@ -32,13 +31,7 @@ export interface UpstreamCheckOptions {
 
 /** Never rejects for what the server does; leaves nothing open. */
 export async function checkUpstream(report: Report, options: UpstreamCheckOptions): Promise<void> {
-  const { config, now } = options;
-  const dialOptions = await dialOptionsOf(config);
-  const wrongFiles = tlsFilesProblem(dialOptions.tlsFiles);
-  if (wrongFiles !== undefined) {
-    report.misconfigured('configuration', wrongFiles);
-    return;
-  }
+  const { config, dialOptions, now } = options;
   const open = (over: Partial<DialOptions> = {}): Promise<Conversation> =>
     converse({ ...dialOptions, ...over }, (fault) => {
       report.problem('defect', `the doctor itself failed (${String(fault)}); report that, please`);
@@ -68,11 +61,7 @@ async function checkName(report: Report, { upstream }: Config): Promise<boolean>
   const { host, connectTimeoutMs } = upstream;
   const addresses = await attempt(() => resolveHost(host, connectTimeoutMs));
   if (addresses instanceof ProxyError) {
-    const { topic, text } = explainFailure(addresses, {
-      upstream,
-      certificate: undefined,
-      acceptsTcp: undefined,
-    });
+    const { topic, text } = explainFailure(addresses, { upstream });
     report.problem(topic, text);
     return false;
   }
@@ -89,11 +78,7 @@ async function reportFailure(
   const certificate = error.code === 'tls' ? await lookAtCertificate(open) : undefined;
   const isOpen =
     error.code === 'timeout' ? await acceptsTcp(upstream.host, upstream.port, TCP_TIMEOUT_MS) : undefined;
-  const { topic, text } = explainFailure(error, {
-    upstream,
-    certificate,
-    acceptsTcp: isOpen,
-  });
+  const { topic, text } = explainFailure(error, { upstream, certificate, acceptsTcp: isOpen });
   if (certificate !== undefined)
     report.note('TLS', `the certificate, not verified: ${certificateInWords(certificate)}`);
   report.problem(topic, text);

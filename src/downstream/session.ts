@@ -11,7 +11,7 @@ import type { Lease } from '../pool/lease.js';
 import { byeReply } from '../relay/local-replies.js';
 import type { IdentityMemory } from '../relay/memory.js';
 import { Relay } from '../relay/relay.js';
-import type { RelayEnd } from '../relay/relay.js';
+import type { RelayEnd, RelayOptions, RelayWish } from '../relay/relay.js';
 import { LineFramer } from '../wire/line-framer.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { LoginPhase } from './login-phase.js';
@@ -36,7 +36,27 @@ export interface SessionLogin {
   /** What the identity was answered before; the relay's to fill. */
   readonly memory: IdentityMemory;
   /** Takes a lease when there is none; the session keeps the credentials until the promise settles. */
-  acquire(signal: AbortSignal): Promise<Lease>;
+  acquire(wish: SessionWish): Promise<Lease>;
+  /** As in the relay's options. */
+  exchange: RelayOptions['exchange'];
+}
+
+/** What the session wants of a lease. */
+export interface SessionWish extends RelayWish {
+  /** Whether the credentials are still there for a login. */
+  readonly canLogIn: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** Who presents credentials. */
+export interface Presenter {
+  /** The client's address; undefined by a Unix socket. */
+  readonly address: string | undefined;
+  /** Whether wrong credentials came before in this session. */
+  readonly hasFailed: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
 }
 
 export interface SessionOptions {
@@ -49,7 +69,7 @@ export interface SessionOptions {
   readonly now: () => number;
   readonly reportFault: FaultReporter;
   readonly serverId: () => Readonly<Record<string, string>>;
-  authenticate(credentials: Credentials, signal: AbortSignal): Promise<SessionLogin>;
+  authenticate(credentials: Credentials, presenter: Presenter): Promise<SessionLogin>;
   readonly events: SessionEvents;
 }
 
@@ -85,6 +105,7 @@ export class Session {
   readonly #client: FramedSocket;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
+  readonly #address: string | undefined;
   readonly #peer: string;
   readonly #loginPhase: LoginPhase<SessionLogin>;
   #loginTimer: NodeJS.Timeout | undefined;
@@ -92,13 +113,16 @@ export class Session {
   #identity: Identity | undefined;
   #end: SessionEnd | undefined;
   #isAcquiring = false;
+  #canLogIn = true;
+  #hasFailed = false;
   #commands = 0;
 
   /** Takes ownership of the accepted socket. */
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
     this.#startedAt = options.now();
-    this.#peer = socket.remoteAddress ?? 'unix';
+    this.#address = socket.remoteAddress;
+    this.#peer = this.#address ?? 'unix';
     this.#client = new FramedSocket(socket, new LineFramer(), options.reportFault);
     this.#loginPhase = new LoginPhase<SessionLogin>({
       client: this.#client,
@@ -108,6 +132,7 @@ export class Session {
         this.#authenticated(tag, credentials, login);
       },
       onLoginFailed: (error, user) => {
+        this.#hasFailed ||= error.code === 'credentials';
         options.events.onLoginFailed(error, { session: options.id, user, peer: this.#peer });
       },
       onEnd: (end) => {
@@ -143,7 +168,11 @@ export class Session {
 
   async #authenticate(credentials: Credentials): Promise<SessionLogin> {
     const startedAt = this.#options.now();
-    const login = await this.#options.authenticate(credentials, this.#abort.signal);
+    const login = await this.#options.authenticate(credentials, {
+      address: this.#address,
+      hasFailed: this.#hasFailed,
+      signal: this.#abort.signal,
+    });
     this.#options.events.onLogin(login.outcome, this.#options.now() - startedAt);
     return login;
   }
@@ -167,7 +196,9 @@ export class Session {
   #startRelay(credentials: Credentials, login: SessionLogin): void {
     const wipeIfUnused = (): void => {
       // A login may still be using them, for this session or for what was to become its lease.
-      if (!this.#isAcquiring) wipeCredentials(credentials);
+      if (this.#isAcquiring) return;
+      this.#canLogIn = false;
+      wipeCredentials(credentials);
     };
     this.#relay = new Relay({
       client: this.#client,
@@ -176,10 +207,12 @@ export class Session {
       serverId: this.#options.serverId(),
       memory: login.memory,
       halfCloseTimeoutMs: this.#options.halfCloseTimeoutMs,
-      acquire: async () => {
+      now: this.#options.now,
+      exchange: (lease, enable) => login.exchange(lease, enable),
+      acquire: async (wish) => {
         this.#isAcquiring = true;
         try {
-          return await login.acquire(this.#abort.signal);
+          return await login.acquire({ ...wish, canLogIn: this.#canLogIn, signal: this.#abort.signal });
         } finally {
           this.#isAcquiring = false;
           if (this.#end !== undefined) wipeCredentials(credentials);

@@ -1,7 +1,10 @@
 /** Owns the metrics of the credential cache. */
 
+import type { CredentialEviction } from '../pool/credential-cache.js';
 import type { MetricRegistry } from './registry.js';
 import type { Series } from './series.js';
+
+const EVICTIONS = ['ttl', 'size', 'refused'] as const satisfies CredentialEviction[];
 
 /** `refused`: the same wrong credential again, answered from memory. */
 export type AuthLookup = 'hit' | 'miss' | 'refused';
@@ -10,6 +13,7 @@ export class AuthMetrics {
   readonly #lookups: Series;
   readonly #hits: Series;
   readonly #failureHits: Series;
+  readonly #evictions: Readonly<Record<CredentialEviction, Series>>;
 
   /** @param entries - how many credentials are known now */
   constructor(registry: MetricRegistry, entries: () => number) {
@@ -20,6 +24,9 @@ export class AuthMetrics {
     this.#failureHits = registry
       .counter('auth_failure_cache_hits_total', 'Lookups that found a credential known to be wrong.')
       .with();
+    this.#evictions = registry
+      .counter('auth_cache_evictions_total', 'Known credentials that were forgotten.', ['reason'])
+      .by('reason', EVICTIONS);
     const gauge = registry.gauge('auth_cache_entries', 'Known credentials.').with();
     registry.beforeScrape(() => {
       gauge.value = entries();
@@ -30,5 +37,9 @@ export class AuthMetrics {
     this.#lookups.add();
     if (result === 'hit') this.#hits.add();
     if (result === 'refused') this.#failureHits.add();
+  }
+
+  evicted(reason: CredentialEviction): void {
+    this.#evictions[reason].add();
   }
 }

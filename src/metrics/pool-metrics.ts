@@ -1,15 +1,16 @@
 /** Owns the metrics of the pools: leases, who waits for one, resets, and what the pooled connections do now. */
 
 import type { ProxyError } from '../errors.js';
-import type { PoolSnapshot } from '../pool/pool-options.js';
+import type { PoolEviction, PoolSnapshot } from '../pool/pool-options.js';
 import type { ResetOutcome } from '../upstream/reset.js';
 import { LEASE_REJECTION_REASON, LEASE_REJECTION_REASONS } from './error-reasons.js';
 import type { LeaseRejectionReason } from './error-reasons.js';
 import type { DurationSeries, MetricRegistry } from './registry.js';
 import type { Series } from './series.js';
 
-/** `probing` stays 0 until there is something that probes. */
 const CONNECTION_STATES = ['connecting', 'idle', 'leased', 'resetting', 'probing', 'closing'] as const;
+
+const POOL_EVICTIONS = ['idle', 'room', 'credentials', 'admin'] as const satisfies PoolEviction[];
 
 const WAIT_BUCKETS_SECONDS = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 15, 30, 60];
 /** A webmail's request takes milliseconds, an IDLE takes hours. */
@@ -25,12 +26,17 @@ export interface PoolMetricsOptions {
 export class PoolMetrics {
   readonly #leases: Series;
   readonly #reuses: Series;
+  readonly #swaps: Series;
   readonly #wait: DurationSeries;
   readonly #held: DurationSeries;
   readonly #timeouts: Series;
   readonly #rejections: Readonly<Record<LeaseRejectionReason, Series>>;
   readonly #resets: Series;
   readonly #resetFailures: Series;
+  readonly #probes: Series;
+  readonly #probeFailures: Series;
+  readonly #created: Series;
+  readonly #evicted: Readonly<Record<PoolEviction, Series>>;
 
   constructor(registry: MetricRegistry, options: PoolMetricsOptions) {
     const labels = { upstream: options.upstream };
@@ -40,6 +46,7 @@ export class PoolMetrics {
       registry.duration(name, help, buckets, ['upstream']).with(labels);
     this.#leases = counter('leases_total', 'Leases that were granted.');
     this.#reuses = counter('lease_reuses_total', 'Leases of a connection that another session had used.');
+    this.#swaps = counter('lease_swaps_total', 'Sessions that went on with another connection.');
     this.#wait = duration('lease_wait_duration_seconds', 'Time spent in the queue.', WAIT_BUCKETS_SECONDS);
     this.#held = duration('lease_duration_seconds', 'From lease to release.', LEASE_BUCKETS_SECONDS);
     this.#timeouts = counter('lease_timeouts_total', 'Waits that ended at ACQUIRE_TIMEOUT.');
@@ -48,6 +55,12 @@ export class PoolMetrics {
       .by('reason', LEASE_REJECTION_REASONS, labels);
     this.#resets = counter('session_resets_total', 'Resets of a connection that a session gave back.');
     this.#resetFailures = counter('session_reset_failures_total', 'Resets that proved nothing.');
+    this.#probes = counter('session_probes_total', 'Idle connections that were asked whether they live.');
+    this.#probeFailures = counter('session_probe_failures_total', 'Idle connections that did not answer.');
+    this.#created = registry.counter('pools_created_total', 'Pools that were made for an identity.').with();
+    this.#evicted = registry
+      .counter('pools_evicted_total', 'Pools that were forgotten with their last connection.', ['reason'])
+      .by('reason', POOL_EVICTIONS);
     this.#gauges(registry, options);
   }
 
@@ -56,6 +69,10 @@ export class PoolMetrics {
     this.#leases.add();
     if (isReuse) this.#reuses.add();
     this.#wait.observeMs(waitedMs);
+  }
+
+  swapped(): void {
+    this.#swaps.add();
   }
 
   leaseEnded(heldMs: number): void {
@@ -73,6 +90,19 @@ export class PoolMetrics {
     if (outcome !== 'clean') this.#resetFailures.add();
   }
 
+  probed(isAlive: boolean): void {
+    this.#probes.add();
+    if (!isAlive) this.#probeFailures.add();
+  }
+
+  poolCreated(): void {
+    this.#created.add();
+  }
+
+  poolEvicted(reason: PoolEviction): void {
+    this.#evicted[reason].add();
+  }
+
   #gauges(registry: MetricRegistry, { upstream, maxWaiters, snapshot }: PoolMetricsOptions): void {
     const labels = { upstream };
     const gauge = (name: string, help: string): Series =>
@@ -83,11 +113,13 @@ export class PoolMetrics {
       .by('state', CONNECTION_STATES, labels);
     const waiters = gauge('lease_waiters', 'Sessions that wait for a lease.');
     const longestWait = gauge('lease_longest_wait_seconds', 'How long the first of them has waited.');
+    const quiet = gauge('leases_quiet', 'Leases of sessions in IDLE, or quiet for more than a minute.');
     gauge('lease_waiters_limit', 'ACQUIRE_MAX_WAITING.').value = maxWaiters;
     registry.beforeScrape(() => {
-      const now = { probing: 0, ...snapshot() };
+      const now = snapshot();
       for (const state of CONNECTION_STATES) connections[state].value = now[state];
       pools.value = now.pools;
+      quiet.value = now.quiet;
       waiters.value = now.waiting;
       longestWait.value = now.longestWaitMs / 1_000;
     });

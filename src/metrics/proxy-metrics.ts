@@ -1,14 +1,9 @@
 /** Owns what the proxy counts: the one door through which events come in and scrapes go out. */
 
 import type { SessionState } from '../downstream/session.js';
-import type { ProxyError } from '../errors.js';
 import type { PoolSnapshot } from '../pool/pool-options.js';
-import type { ConnectionEnd } from '../upstream/connection.js';
-import type { ResetOutcome } from '../upstream/reset.js';
 import { AuthMetrics } from './auth-metrics.js';
-import type { AuthLookup } from './auth-metrics.js';
 import { ClientMetrics } from './client-metrics.js';
-import type { ClientRejectReason, LoginOutcome } from './client-metrics.js';
 import { PoolMetrics } from './pool-metrics.js';
 import { MetricRegistry } from './registry.js';
 import type { Exposition } from './registry.js';
@@ -43,95 +38,34 @@ export interface ProxyMetricsOptions {
   readonly snapshots: MetricSnapshots;
 }
 
-/** Every method is cheap enough for each event of each session, and none throws. */
+/** Every method of its parts is cheap enough for each event of each session, and none throws. */
 export class ProxyMetrics {
   readonly #registry = new MetricRegistry();
-  readonly #clients: ClientMetrics;
-  readonly #upstream: UpstreamMetrics;
-  readonly #pools: PoolMetrics;
-  readonly #auth: AuthMetrics;
+  readonly clients: ClientMetrics;
+  readonly upstream: UpstreamMetrics;
+  readonly pools: PoolMetrics;
+  readonly auth: AuthMetrics;
 
   constructor(options: ProxyMetricsOptions) {
     const { upstream, limits, snapshots } = options;
-    this.#clients = new ClientMetrics(this.#registry, {
+    this.clients = new ClientMetrics(this.#registry, {
       listeners: options.listeners,
       commands: options.commands,
       maxClients: limits.clients,
       sessions: () => snapshots.sessions(),
     });
-    this.#upstream = new UpstreamMetrics(this.#registry, {
+    this.upstream = new UpstreamMetrics(this.#registry, {
       upstream,
       maxConnections: limits.upstreamConnections,
     });
-    this.#pools = new PoolMetrics(this.#registry, {
+    this.pools = new PoolMetrics(this.#registry, {
       upstream,
       maxWaiters: limits.waiters,
       snapshot: () => snapshots.pools(),
     });
-    this.#auth = new AuthMetrics(this.#registry, () => snapshots.authCacheEntries());
+    this.auth = new AuthMetrics(this.#registry, () => snapshots.authCacheEntries());
     this.#addSelf(options);
     this.#registry.addProcessMetrics();
-  }
-
-  accepted(listener: string): void {
-    this.#clients.accepted(listener);
-  }
-
-  rejected(reason: ClientRejectReason): void {
-    this.#clients.rejected(reason);
-  }
-
-  login(outcome: LoginOutcome, durationMs: number): void {
-    this.#clients.login(outcome, durationMs);
-  }
-
-  loginFailed(error: ProxyError): void {
-    this.#clients.loginFailed(error);
-  }
-
-  command(verb: string): void {
-    this.#clients.command(verb);
-  }
-
-  sessionClosed(bytesReceived: number, bytesSent: number): void {
-    this.#clients.sessionClosed(bytesReceived, bytesSent);
-  }
-
-  leased(isReuse: boolean, waitedMs: number): void {
-    this.#pools.leased(isReuse, waitedMs);
-  }
-
-  leaseEnded(heldMs: number): void {
-    this.#pools.leaseEnded(heldMs);
-  }
-
-  leaseRejected(error: ProxyError): void {
-    this.#pools.leaseRejected(error);
-  }
-
-  reset(outcome: ResetOutcome): void {
-    this.#pools.reset(outcome);
-  }
-
-  connectStarted(): void {
-    this.#upstream.connectStarted();
-  }
-
-  /** @param durationMs - DNS to the tagged OK */
-  opened(durationMs: number): void {
-    this.#upstream.opened(durationMs);
-  }
-
-  connectFailed(error: ProxyError): void {
-    this.#upstream.connectFailed(error);
-  }
-
-  upstreamClosed(end: ConnectionEnd, bytesReceived: number, bytesSent: number): void {
-    this.#upstream.closed(end, bytesReceived, bytesSent);
-  }
-
-  authLookup(result: AuthLookup): void {
-    this.#auth.lookedUp(result);
   }
 
   /** @throws whatever a snapshot throws */

@@ -4,6 +4,8 @@ import { chmod, chown, lstat, readFile, unlink } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 
+import { hostPort } from './host-port.js';
+
 /** Enough for the bursts of a busy webmail: a full backlog drops clients without a word. */
 const BACKLOG = 4096;
 
@@ -61,7 +63,7 @@ export async function openListener(address: ListenerAddress, events: ListenerEve
   const port = typeof bound === 'object' && bound !== null ? bound.port : undefined;
   return {
     kind: address.kind,
-    address: address.kind === 'unix' ? address.path : `${address.host}:${String(port)}`,
+    address: address.kind === 'unix' ? address.path : hostPort(address.host, port ?? address.port),
     port,
     close,
   };
@@ -94,25 +96,42 @@ async function groupId(group: string): Promise<number> {
 
 /** A socket file that nobody listens on is left over from a process that was killed. */
 async function removeStaleSocket(path: string): Promise<void> {
-  const found = await lstat(path).catch((error: unknown) => {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const found = await unlessMissing(lstat(path));
   if (found === undefined) return;
   if (!found.isSocket()) throw new Error(`LISTEN names ${path}, but that exists and is no socket`);
   if (await hasListener(path)) throw new Error(`LISTEN names ${path}, but another process listens there`);
-  await unlink(path);
+  // Its owner may just have ended in good order, and taken the file along.
+  await unlessMissing(unlink(path));
 }
 
+/** @returns undefined if there is no such file */
+function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  return found.catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  });
+}
+
+/**
+ * @throws Error if that can't be told, since the file of a living process must stay: EACCES where the socket is somebody
+ *   else's, for example
+ */
 function hasListener(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const probe = connect({ path });
     probe.on('connect', () => {
       probe.destroy();
       resolve(true);
     });
-    probe.on('error', () => {
-      resolve(false);
+    probe.on('error', (error: NodeJS.ErrnoException) => {
+      const { code = '' } = error;
+      if (code === 'ECONNREFUSED' || code === 'ENOENT') resolve(false);
+      // A full backlog: somebody listens, and is too busy to accept.
+      else if (code === 'EAGAIN') resolve(true);
+      else
+        reject(
+          new Error(`LISTEN names ${path}, and who listens there can't be told (${code})`, { cause: error }),
+        );
     });
   });
 }

@@ -1,4 +1,4 @@
-/** Owns the question whether an address belongs to a list of networks. */
+/** Owns the questions about where an address is: in one of a list of networks, or on this machine. */
 
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
@@ -21,4 +21,9 @@ export class NetworkList {
     if (isIPv4(plain)) return this.#list.check(plain, 'ipv4');
     return isIPv6(plain) && this.#list.check(plain, 'ipv6');
   }
+}
+
+/** Whether a host can be reached from this machine alone. */
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127\./.test(host);
 }

@@ -5,10 +5,34 @@ import type { ProxyError } from '../errors.js';
 import { identityOf } from '../identity.js';
 import type { Credentials, Identity } from '../identity.js';
 import type { Capabilities, UpstreamConnection } from '../upstream/connection.js';
+import type { EnableRequest } from '../wire/enable.js';
 import type { ConnectionPools } from './connection-pools.js';
 import type { CredentialCache, KnownCredentials } from './credential-cache.js';
 import type { Lease } from './lease.js';
-import { VerificationLane } from './verification-lane.js';
+import type { UpstreamGate } from './upstream-gate.js';
+import type { Claim, VerificationLane } from './verification-lane.js';
+
+/** Who presents credentials. */
+export interface Presenter {
+  /** The client's address; undefined by a Unix socket. */
+  readonly address: string | undefined;
+  /** Whether this session has presented wrong credentials before. */
+  readonly hasFailed: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
+/** What a session wants of its lease. */
+export interface LeaseWish {
+  /** What is to be enabled on the connection. */
+  readonly enable: EnableRequest | undefined;
+  /** Whether the session had a lease before. */
+  readonly isSwap: boolean;
+  /** Whether the credentials may still be used for a login. */
+  readonly canLogIn: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
 
 export interface Authenticated {
   readonly identity: Identity;
@@ -22,11 +46,13 @@ export interface Authenticated {
   readonly lease: Lease | undefined;
   /**
    * Leases a connection for the session; a login that it may take uses the credentials, which the caller keeps until
-   * then. `signal` is aborted when the client has gone.
+   * then.
    *
    * @throws ProxyError; `credentials` if the upstream does not accept them any more
    */
-  acquire(signal: AbortSignal): Promise<Lease>;
+  acquire(wish: LeaseWish): Promise<Lease>;
+  /** As {@link ConnectionPools.exchange}. */
+  exchange(lease: Lease, enable: EnableRequest): Promise<Lease>;
 }
 
 /** What the cache said of credentials: known, unknown, or refused a moment ago. */
@@ -34,16 +60,28 @@ export type CredentialLookup = 'hit' | 'miss' | 'refused';
 
 export interface AuthenticatorOptions {
   readonly upstreamName: string;
-  /** Opens a connection and logs in; throws ProxyError. */
-  readonly connect: (credentials: Credentials) => Promise<UpstreamConnection>;
+  /** Opens a connection and logs in, on behalf of a client at this address; throws ProxyError. */
+  readonly connect: (credentials: Credentials, address: string | undefined) => Promise<UpstreamConnection>;
   readonly pools: ConnectionPools;
   readonly cache: CredentialCache;
+  readonly lane: VerificationLane;
+  readonly gate: UpstreamGate;
   readonly onLookup: (lookup: CredentialLookup) => void;
 }
 
+/** Credentials on their way through the checks. */
+interface Presented {
+  readonly credentials: Credentials;
+  readonly identity: Identity;
+  readonly fingerprint: string;
+  readonly presenter: Presenter;
+}
+
+/** Whoever comes from this host may be a webmail, and then everybody. */
+const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
+
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
-  readonly #lane = new VerificationLane();
   /** One attempt for equal credentials that are presented at once. */
   readonly #attempts = new Map<string, Promise<KnownCredentials>>();
 
@@ -54,68 +92,98 @@ export class Authenticator {
   /**
    * Checks credentials. A wrong password costs one upstream attempt, never a retry.
    *
-   * @param signal - aborted when the client has gone
    * @throws ProxyError `credentials` with the upstream's own words if they are wrong; everything else means that
    *   nobody knows
    */
-  async authenticate(credentials: Credentials, signal: AbortSignal): Promise<Authenticated> {
+  async authenticate(credentials: Credentials, presenter: Presenter): Promise<Authenticated> {
     const { cache, upstreamName, onLookup } = this.#options;
     const identity = identityOf(upstreamName, credentials);
     const fingerprint = cache.fingerprint(upstreamName, credentials);
+    const presented = { credentials, identity, fingerprint, presenter };
     const known = cache.known(fingerprint, identity);
     const refused = cache.refused(fingerprint);
     onLookup(known !== undefined ? 'hit' : refused !== undefined ? 'refused' : 'miss');
-    if (known !== undefined) return this.#authenticated(known, credentials, fingerprint, 'cached');
+    if (known !== undefined) return this.#authenticated(known, presented, 'cached');
     if (refused !== undefined) throw refused;
-    const running = this.#attempts.get(fingerprint);
-    if (running !== undefined)
-      return this.#authenticated(await running, credentials, fingerprint, 'upstream');
-    return this.#verify(identity, credentials, fingerprint, signal);
+    const shared = await this.#shareAttempt(fingerprint);
+    return shared === undefined
+      ? this.#verify(presented)
+      : this.#authenticated(shared, presented, 'upstream');
+  }
+
+  /** What another session's attempt with the same credentials finds out; undefined if none is running. */
+  async #shareAttempt(fingerprint: string): Promise<KnownCredentials | undefined> {
+    for (;;) {
+      const running = this.#attempts.get(fingerprint);
+      if (running === undefined) return undefined;
+      try {
+        return await running;
+      } catch (error) {
+        // Only the other session's client has gone: the question is still open.
+        if (asProxyError(error).code !== 'cancelled') throw error;
+      }
+    }
   }
 
   #authenticated(
     known: KnownCredentials,
-    credentials: Credentials,
-    fingerprint: string,
+    { credentials, fingerprint, presenter }: Presented,
     outcome: Authenticated['outcome'],
     lease?: Lease,
   ): Authenticated {
-    const { pools, connect } = this.#options;
+    const { pools, connect, gate } = this.#options;
+    const { identity, capabilities, memory } = known;
     const open = async (): Promise<UpstreamConnection> => {
       // Another session has found out already: the account must not be locked by everybody finding out.
       if (known.revokedBy !== undefined) throw known.revokedBy;
       try {
-        return await connect(credentials);
+        return await gate.open(identity.key, () => connect(credentials, presenter.address));
       } catch (error) {
         const failure = asProxyError(error);
         if (failure.code === 'credentials') this.#revoke(known, fingerprint, failure);
         throw failure;
       }
     };
-    const { identity, capabilities, memory } = known;
-    const acquire = (signal: AbortSignal): Promise<Lease> => pools.acquire({ identity, open, signal });
-    return { identity, capabilities, memory, outcome, lease, acquire };
+    return {
+      identity,
+      capabilities,
+      memory,
+      outcome,
+      lease,
+      acquire: ({ canLogIn, ...wish }) =>
+        pools.acquire({ ...wish, identity, credential: known, open: canLogIn ? open : undefined }),
+      exchange: (held, enable) => pools.exchange(held, enable),
+    };
   }
 
-  async #verify(
-    identity: Identity,
-    credentials: Credentials,
-    fingerprint: string,
-    signal: AbortSignal,
-  ): Promise<Authenticated> {
-    const { cache, connect, pools } = this.#options;
-    const connecting = this.#lane.run(identity.key, () => connect(credentials));
-    const attempt = connecting.then(({ capabilities }): KnownCredentials => ({
+  async #verify(presented: Presented): Promise<Authenticated> {
+    const { credentials, identity, fingerprint, presenter } = presented;
+    const { cache, connect, pools, lane, gate } = this.#options;
+    const refusal = gate.refusal(identity.key);
+    if (refusal !== undefined) throw refusal;
+    const { address, signal } = presenter;
+    const attempt = {
+      identityKey: identity.key,
+      source: address ?? 'unix',
+      isSourceShared: address === undefined || LOOPBACK.test(address),
+      claim: this.#claim(presented),
+    };
+    const connecting = lane.run(
+      attempt,
+      () => gate.open(identity.key, () => connect(credentials, address)),
+      signal,
+    );
+    const knowing = connecting.then(({ capabilities }): KnownCredentials => ({
       identity,
       capabilities,
       memory: {},
     }));
-    this.#attempts.set(fingerprint, attempt);
+    this.#attempts.set(fingerprint, knowing);
     try {
-      const known = await attempt;
+      const known = await knowing;
       cache.accept(fingerprint, known);
-      const lease = await pools.adopt(identity, await connecting, signal);
-      return this.#authenticated(known, credentials, fingerprint, 'upstream', lease);
+      const lease = await pools.adopt({ identity, credential: known, signal }, await connecting);
+      return this.#authenticated(known, presented, 'upstream', lease);
     } catch (error) {
       const failure = asProxyError(error);
       if (failure.code === 'credentials') cache.refuse(fingerprint, failure);
@@ -125,8 +193,14 @@ export class Authenticator {
     }
   }
 
+  #claim({ fingerprint, presenter }: Presented): Claim {
+    if (this.#options.cache.wasAccepted(fingerprint)) return 2;
+    return presenter.hasFailed ? 0 : 1;
+  }
+
   #revoke(known: KnownCredentials, fingerprint: string, failure: ProxyError): void {
     known.revokedBy = failure;
     this.#options.cache.refuse(fingerprint, failure);
+    this.#options.pools.revoke(known.identity, known);
   }
 }

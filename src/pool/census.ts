@@ -1,19 +1,25 @@
 /** Owns the counts of upstream connections over all identities, and the caps on them. */
 
+import type { FairShare } from './fair-share.js';
 import type { IdentityPool, PooledConnection } from './identity-pool.js';
 import type { PoolOptions } from './pool-options.js';
 
 type Caps = Pick<PoolOptions, 'maxConnections' | 'maxConnectionsPerUser'>;
 
 /** What a connection that is neither idle nor closing is busy with. */
-type Activity = 'connecting' | 'leased' | 'resetting';
+type Activity = 'connecting' | 'leased' | 'resetting' | 'probing';
 
 /** A connection counts from the start of its opening to the end of its socket. */
 export class Census {
   readonly #caps: Caps;
   readonly #open = new Set<PooledConnection>();
   readonly #idle = new Set<PooledConnection>();
-  readonly #active: Record<Activity, number> = { connecting: 0, leased: 0, resetting: 0 };
+  readonly #active: Record<Activity, number> = {
+    connecting: 0,
+    leased: 0,
+    resetting: 0,
+    probing: 0,
+  };
   #connections = 0;
 
   constructor(caps: Caps) {
@@ -26,8 +32,8 @@ export class Census {
 
   /** Connections that are being closed and still count. */
   get closing(): number {
-    const { connecting, leased, resetting } = this.#active;
-    return Math.max(0, this.#connections - this.#idle.size - connecting - leased - resetting);
+    const { connecting, leased, resetting, probing } = this.#active;
+    return Math.max(0, this.#connections - this.#idle.size - connecting - leased - resetting - probing);
   }
 
   get idle(): ReadonlySet<PooledConnection> {
@@ -53,7 +59,7 @@ export class Census {
 
   /** Counts one more connection of the pool if both caps allow it. */
   reserve(pool: IdentityPool): boolean {
-    if (this.isFull(pool) || this.#connections >= this.#caps.maxConnections) return false;
+    if (this.isFullFor(pool) || this.isFull) return false;
     pool.connections += 1;
     this.#connections += 1;
     return true;
@@ -65,8 +71,13 @@ export class Census {
     this.#connections -= 1;
   }
 
+  /** Whether the total is reached. */
+  get isFull(): boolean {
+    return this.#connections >= this.#caps.maxConnections;
+  }
+
   /** Whether the pool itself is at its cap. */
-  isFull(pool: IdentityPool): boolean {
+  isFullFor(pool: IdentityPool): boolean {
     return pool.connections >= this.#caps.maxConnectionsPerUser;
   }
 
@@ -82,17 +93,24 @@ export class Census {
 
   nowIdle(pooled: PooledConnection): void {
     this.#idle.add(pooled);
-    pooled.pool.idle.add(pooled);
+    pooled.place.set.idle.add(pooled);
   }
 
   notIdle(pooled: PooledConnection): void {
     this.#idle.delete(pooled);
-    pooled.pool.idle.delete(pooled);
+    pooled.place.set.idle.delete(pooled);
   }
 
   /** The connection that has to go first to make room for this pool: its own if it is full, else anybody's. */
-  longestIdle(pool: IdentityPool): PooledConnection | undefined {
-    for (const pooled of this.isFull(pool) ? pool.idle : this.#idle) if (pooled.pool.hasIdle) return pooled;
-    return undefined;
+  longestIdle(pool: IdentityPool, fairShare: FairShare): PooledConnection | undefined {
+    if (this.isFullFor(pool)) return pool.longestIdle;
+    let longest: PooledConnection | undefined;
+    for (const pooled of this.#idle) {
+      if (!pooled.place.set.hasIdle) continue;
+      // Whoever has more than his share gives first.
+      if (fairShare.isAbove(pooled.pool)) return pooled;
+      longest ??= pooled;
+    }
+    return longest;
   }
 }

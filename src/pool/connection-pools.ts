@@ -3,71 +3,127 @@
 import { ProxyError, asProxyError } from '../errors.js';
 import type { Identity } from '../identity.js';
 import type { CloseReason, UpstreamConnection } from '../upstream/connection.js';
+import type { EnableRequest } from '../wire/enable.js';
 import { Census } from './census.js';
-import type { IdentityPool, PooledConnection, Slot } from './identity-pool.js';
+import { FairShare } from './fair-share.js';
+import { Grants } from './grants.js';
+import type { IdentityPool, PooledConnection } from './identity-pool.js';
 import { LeaseBook } from './lease-book.js';
 import type { Lease } from './lease.js';
-import { PoolDirectory } from './pool-directory.js';
 import { granted } from './pending.js';
-import type { Pending } from './pending.js';
-import type { LeaseRequest, PoolEvents, PoolOptions, PoolSnapshot, PoolUpstream } from './pool-options.js';
+import type { Pending, Source } from './pending.js';
+import { PoolDirectory } from './pool-directory.js';
+import type {
+  LeaseRequest,
+  PoolEvents,
+  PoolEviction,
+  PoolOptions,
+  PoolSnapshot,
+  PoolUpstream,
+} from './pool-options.js';
+import { Prover } from './prover.js';
+import { excessOfQuiet, isQuiet } from './reclaim.js';
 import { RetirementPolicy } from './retirement.js';
+import type { UpstreamGate } from './upstream-gate.js';
 import { WaitQueue } from './wait-queue.js';
 
 /** How long a client waits for a connection that is just being reset, rather than open another. */
 const PATIENCE_MS = 100;
+/** How often waiting clients are looked at for what no event tells: time that has passed. */
+const LOOK_MS = 50;
 
 export class ConnectionPools {
+  readonly #options: PoolOptions;
   readonly #events: PoolEvents;
+  readonly #gate: UpstreamGate;
   readonly #now: () => number;
   readonly #pools: PoolDirectory;
   readonly #queue: WaitQueue<Pending>;
   readonly #census: Census;
-  readonly #retirement: RetirementPolicy;
   readonly #leases: LeaseBook;
+  readonly #grants: Grants;
+  readonly #prover: Prover;
+  readonly #fairShare = new FairShare();
+  #generation = 0;
   #isDraining = false;
+  #look: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
-  constructor(options: PoolOptions, upstream: PoolUpstream, events: PoolEvents, now: () => number) {
+  constructor(
+    options: PoolOptions,
+    upstream: PoolUpstream,
+    gate: UpstreamGate,
+    events: PoolEvents,
+    now: () => number,
+  ) {
     const { acquireMaxWaiting, acquireTimeoutMs, releaseTimeoutMs } = options;
+    this.#options = options;
     this.#events = events;
+    this.#gate = gate;
     this.#now = now;
-    this.#census = new Census(options);
+    const census = new Census(options);
+    const retirement = new RetirementPolicy(options, now);
+    this.#census = census;
     this.#queue = new WaitQueue({ maxWaiting: acquireMaxWaiting, timeoutMs: acquireTimeoutMs, now });
-    this.#retirement = new RetirementPolicy(options, now);
     this.#pools = new PoolDirectory({
-      sweepIntervalMs: this.#retirement.sweepIntervalMs,
-      isExpired: (pooled) => this.#retirement.reasonWhileIdle(pooled) !== undefined,
+      sweepIntervalMs: retirement.sweepIntervalMs,
+      isExpired: (pooled) => retirement.reasonWhileIdle(pooled) !== undefined,
       onDropped: (pooled) => {
-        this.#retire(pooled, this.#retirement.reasonWhileIdle(pooled) ?? 'evicted');
+        this.#retire(pooled, retirement.reasonWhileIdle(pooled) ?? 'evicted');
       },
       reportFault: (error) => {
         events.onFault(error);
       },
+      onCreated: () => {
+        events.onPoolCreated();
+      },
+      onForgotten: ({ lastCloseReason }) => {
+        events.onPoolEvicted(evictionReason(lastCloseReason));
+      },
     });
+    this.#prover = new Prover({ ...options, upstream, events, idle: () => census.idle, now });
     this.#leases = new LeaseBook({
-      census: this.#census,
-      retirement: this.#retirement,
+      census,
+      retirement,
       upstream,
       events,
       now,
       releaseTimeoutMs,
       isDraining: () => this.#isDraining,
       onReturned: () => {
-        this.#serve();
+        this.serve();
+      },
+    });
+    this.#grants = new Grants({
+      census,
+      retirement,
+      prover: this.#prover,
+      fairShare: this.#fairShare,
+      gate,
+      upstream,
+      now,
+      generation: () => this.#generation,
+      wait: (pending) => this.#wait(pending),
+      onFreed: (pool) => {
+        this.#freed(pool);
       },
     });
   }
 
   get snapshot(): PoolSnapshot {
     const census = this.#census;
+    const now = this.#now();
+    let quiet = 0;
+    for (const lease of this.#leases.leases) if (isQuiet(lease, now)) quiet += 1;
     return {
       pools: this.#pools.size,
       connecting: census.count('connecting'),
       idle: census.idle.size,
       leased: census.count('leased'),
       resetting: census.count('resetting'),
+      probing: census.count('probing'),
       closing: census.closing,
+      quiet,
       waiting: this.#queue.size,
       longestWaitMs: this.#queue.longestWaitMs,
     };
@@ -77,29 +133,27 @@ export class ConnectionPools {
    * Leases a connection of the identity: an idle one, else a new one, else the first that becomes free. The caller
    * must release or discard the lease.
    *
-   * @throws ProxyError `lease_timeout`, `queue_full`, `draining`, `cancelled`, or why no connection could be opened
+   * @throws ProxyError `lease_timeout`, `queue_full`, `draining`, `cancelled`, `backoff`, or why no connection could be
+   *   opened
    */
-  async acquire({ identity, open, signal }: LeaseRequest): Promise<Lease> {
-    let patience: NodeJS.Timeout | undefined;
+  async acquire(request: LeaseRequest): Promise<Lease> {
+    const { identity, open, isSwap } = request;
+    let pending: Pending | undefined;
     try {
-      const pending = this.#begin(identity, { open }, signal);
-      const isImmediate = this.#tryGrant(pending, this.#queue.countWaiters(identity.key));
-      if (!isImmediate) {
-        patience = setTimeout(() => {
-          pending.isPatient = false;
-          this.#serve();
-        }, PATIENCE_MS);
-        await this.#wait(pending);
-      }
-      const pooled = await granted(pending);
-      return this.#leases.begin(pooled, isImmediate ? 0 : this.#now() - pending.startedAt);
+      pending = this.#begin(identity, { open }, request);
+      this.#compete();
+      const isImmediate = this.#grants.tryGrant(pending, this.#queue.countWaiters(identity.key));
+      if (!isImmediate) await this.#wait(pending);
+      const lease = this.#leases.begin(await granted(pending));
+      if (isSwap === true) this.#events.onSwapped();
+      else this.#events.onLeased(lease.isReuse, isImmediate ? 0 : this.#now() - pending.startedAt);
+      return lease;
     } catch (error) {
-      this.#forgetIfEmpty(identity.key);
       const failure = asProxyError(error);
       this.#events.onRejected(failure);
       throw failure;
     } finally {
-      clearTimeout(patience);
+      this.#settled(pending);
     }
   }
 
@@ -107,27 +161,69 @@ export class ConnectionPools {
    * Takes a connection over that has just logged in, and leases it. Waits only where closing an idle connection makes
    * room for it.
    *
-   * @param signal - aborted when the client has gone
    * @returns undefined if there is no room: the connection is closed then
    */
   async adopt(
-    identity: Identity,
+    request: Omit<LeaseRequest, 'open' | 'enable'>,
     verified: UpstreamConnection,
-    signal?: AbortSignal,
   ): Promise<Lease | undefined> {
+    let pending: Pending | undefined;
     try {
-      const pending = this.#begin(identity, { verified }, signal);
-      if (!this.#tryGrant(pending, 0)) {
+      pending = this.#begin(request.identity, { verified }, request);
+      this.#compete();
+      if (!this.#grants.tryGrant(pending, 0)) {
         if (pending.evicted === undefined) throw new ProxyError('queue_full');
         await this.#wait(pending);
       }
-      return this.#leases.begin(await granted(pending), 0);
+      const lease = this.#leases.begin(await granted(pending));
+      this.#events.onLeased(lease.isReuse, 0);
+      return lease;
     } catch {
       // Nobody was refused anything: the session asks again at its first command.
       verified.close('evicted');
-      this.#forgetIfEmpty(identity.key);
       return undefined;
+    } finally {
+      this.#settled(pending);
     }
+  }
+
+  /**
+   * Has something enabled for the session that holds the lease, which must be in the authenticated state with nothing
+   * outstanding: on another connection where it is enabled already, else on its own. Nobody is attached to the
+   * connection then. Never rejects.
+   *
+   * @returns the lease to go on with; the one given has ended if it is another. It has no `enableReply` if the server
+   *   didn't say OK
+   */
+  async exchange(lease: Lease, enable: EnableRequest): Promise<Lease> {
+    const pooled = this.#leases.pooledOf(lease);
+    if (pooled === undefined) return lease;
+    const { pool } = pooled;
+    const set = pool.replyTo(enable.text) === undefined ? undefined : pool.setOf(enable.set);
+    const other = set?.hasIdle === true ? await this.#grants.takeIdle(set) : undefined;
+    if (other !== undefined) {
+      lease.release({});
+      this.#events.onSwapped();
+      return this.#leases.begin({ pooled: other, enableReply: pool.replyTo(enable.text) });
+    }
+    lease.use();
+    const { enableReply } = await this.#grants.prepare(pooled, enable);
+    if (enableReply !== undefined) lease.enabled(enable.set, enableReply);
+    return lease;
+  }
+
+  /** The upstream doesn't accept these credentials any more: what they opened is not lent again. */
+  revoke(identity: Identity, credential: object): void {
+    for (const pooled of this.#census.open) {
+      if (pooled.pool.identity.key !== identity.key || pooled.credential !== credential) continue;
+      this.#outdate(pooled, 'credentials');
+    }
+  }
+
+  /** Raises the generation: every connection that is there or being opened now is closed as soon as it is idle. */
+  reconnect(): void {
+    this.#generation += 1;
+    for (const pooled of this.#census.open) this.#outdate(pooled, 'stale');
   }
 
   /**
@@ -137,6 +233,7 @@ export class ConnectionPools {
    */
   async drain(timeoutMs: number): Promise<void> {
     this.#isDraining = true;
+    this.#prover.stop();
     this.#queue.rejectAll(new ProxyError('draining'));
     for (const pooled of [...this.#census.idle]) this.#retire(pooled, 'drain');
     if (this.#census.connections === 0) return;
@@ -152,118 +249,73 @@ export class ConnectionPools {
     });
   }
 
-  #begin(identity: Identity, source: Pending['source'], signal: AbortSignal | undefined): Pending {
+  #begin(
+    identity: Identity,
+    source: Source,
+    { credential, enable, signal }: Pick<LeaseRequest, 'credential' | 'enable' | 'signal'>,
+  ): Pending {
     if (this.#isDraining) throw new ProxyError('draining');
+    const startedAt = this.#now();
+    const patientUntil = startedAt + PATIENCE_MS;
     const pool = this.#pools.of(identity);
-    return { pool, source, signal, startedAt: this.#now(), isPatient: true };
+    pool.requests += 1;
+    return { pool, source, credential, enable, signal, startedAt, patientUntil };
   }
 
-  #wait(pending: Pending): Promise<void> {
+  async #wait(pending: Pending): Promise<void> {
     const { pool, signal, startedAt } = pending;
-    return this.#queue.wait(pool.identity.key, pending, { since: startedAt, signal });
-  }
-
-  /**
-   * Takes what the request needs, at once, or says false and takes nothing.
-   *
-   * @param ahead - how many of the same identity come first
-   */
-  #tryGrant(pending: Pending, ahead: number): boolean {
-    const { pool, source } = pending;
-    if ('verified' in source) {
-      if (!this.#reserve(pending)) return false;
-      pending.lending = this.#adopt(pending, source.verified);
-      return true;
-    }
-    if (pool.hasIdle) {
-      if (ahead > 0) return false;
-      pool.promised += 1;
-      pending.lending = this.#takeIdle(pending, source.open);
-      return true;
-    }
-    const isWorthWaiting = pending.isPatient && pool.returning > ahead;
-    if (isWorthWaiting || !pool.mayOpen || !this.#reserve(pending)) return false;
-    pending.lending = this.#open(pool, source.open);
-    return true;
-  }
-
-  /** Counts one more connection, or begins to make room for it and says false. */
-  #reserve(pending: Pending): boolean {
-    if (this.#census.reserve(pending.pool)) return true;
-    const isMakingRoom = pending.evicted !== undefined && this.#census.open.has(pending.evicted);
-    const longestIdle = isMakingRoom ? undefined : this.#census.longestIdle(pending.pool);
-    if (longestIdle !== undefined) {
-      pending.evicted = longestIdle;
-      this.#retire(longestIdle, 'evicted');
-    }
-    return false;
-  }
-
-  async #takeIdle(pending: Pending, open: LeaseRequest['open']): Promise<PooledConnection> {
-    const { pool } = pending;
-    const slot = await pool.slots.take();
-    pool.promised -= 1;
-    if (slot.pooled !== undefined) return this.#taken(slot.pooled);
-    // The idle connection died meanwhile, and the slot is a new one.
-    if (pool.mayOpen && this.#reserve(pending)) return this.#open(pool, open, slot);
-    pool.slots.drop(slot);
-    await this.#wait(pending);
-    return granted(pending);
-  }
-
-  async #open(pool: IdentityPool, open: LeaseRequest['open'], emptySlot?: Slot): Promise<PooledConnection> {
-    pool.opening += 1;
-    this.#census.begin('connecting');
+    this.#look ??= this.#lookLater();
     try {
-      const slot = emptySlot ?? (await pool.slots.take());
-      if (slot.pooled !== undefined) {
-        // One came back meanwhile: that is better than a login.
-        this.#free(pool);
-        return this.#taken(slot.pooled);
-      }
-      return this.#install(slot, pool, await this.#connect(pool, open, slot));
-    } finally {
-      pool.opening -= 1;
-      this.#census.end('connecting');
-      this.#serve();
-    }
-  }
-
-  async #connect(pool: IdentityPool, open: LeaseRequest['open'], slot: Slot): Promise<UpstreamConnection> {
-    try {
-      return await open();
+      await this.#queue.wait(pool.identity.key, pending, { since: startedAt, signal });
     } catch (error) {
-      pool.slots.drop(slot);
-      this.#free(pool);
-      throw error;
+      const failure = asProxyError(error);
+      // The server's own words say better why nothing became free.
+      throw failure.code === 'lease_timeout' ? (this.#gate.refusal(pool.identity.key) ?? failure) : failure;
     }
   }
 
-  /** The verified connection takes the place of the longest idle one, so that a warm user's pool doesn't grow. */
-  async #adopt({ pool, evicted }: Pending, verified: UpstreamConnection): Promise<PooledConnection> {
-    const slot = await pool.slots.takeNew();
-    // If one went already to make room, that was the one.
-    const [longestIdle] = evicted?.pool === pool ? [] : pool.idle;
-    if (longestIdle !== undefined && pool.hasIdle) this.#retire(longestIdle, 'credentials');
-    return this.#install(slot, pool, verified);
+  #lookLater(): NodeJS.Timeout {
+    return setTimeout(() => {
+      this.#look = this.#queue.size === 0 ? undefined : this.#lookLater();
+      for (const pool of this.#pools.pools) {
+        const waiting = this.#queue.countWaiters(pool.identity.key);
+        if (waiting > 0) this.#reclaim(pool, waiting);
+      }
+      this.serve();
+    }, LOOK_MS);
   }
 
-  #install(slot: Slot, pool: IdentityPool, connection: UpstreamConnection): PooledConnection {
-    const retireAt = this.#retirement.retireAt();
-    const pooled: PooledConnection = { connection, pool, slot, retireAt, idleSince: this.#now(), leases: 0 };
-    slot.pooled = pooled;
-    this.#census.opened(pooled);
-    void connection.closed.then(() => {
-      this.#census.gone(pooled);
-      this.#free(pool);
-      this.#serve();
-    });
-    return pooled;
+  /** Takes back what quiet sessions of a full pool hold beyond their part, as far as it is needed. */
+  #reclaim(pool: IdentityPool, needed: number): void {
+    const isLimited = this.#gate.refusal(pool.identity.key) !== undefined;
+    if (!isLimited && !this.#census.isFullFor(pool)) return;
+    const most = isLimited ? pool.connections : this.#options.maxConnectionsPerUser;
+    const allowed = Math.max(0, most - this.#options.reservedPerUser);
+    if (pool.leases.size <= allowed) return;
+    const excess = excessOfQuiet(pool.leases, allowed, this.#now()).slice(0, needed);
+    if (excess.length === 0) return;
+    this.#events.onReclaimed(pool.identity, excess.length);
+    for (const { holder } of excess) holder?.reclaim();
   }
 
-  #taken(pooled: PooledConnection): PooledConnection {
-    this.#census.notIdle(pooled);
-    return pooled;
+  /** Looks whether one of those who wait may be served now. */
+  serve(): void {
+    if (this.#queue.size === 0) return;
+    this.#compete();
+    this.#queue.serve((pending) => this.#grants.tryGrant(pending, 0));
+  }
+
+  #compete(): void {
+    if (this.#queue.size === 0 || !this.#census.isFull) this.#fairShare.clear();
+    else
+      this.#fairShare.update(this.#pools.pools, this.#options.maxConnections, (key) =>
+        this.#queue.countWaiters(key),
+      );
+  }
+
+  #outdate(pooled: PooledConnection, reason: CloseReason): void {
+    pooled.retireReason = reason;
+    if (this.#census.idle.has(pooled)) this.#retire(pooled, reason);
   }
 
   #retire(pooled: PooledConnection, reason: CloseReason): void {
@@ -271,18 +323,32 @@ export class ConnectionPools {
     pooled.connection.close(reason);
   }
 
-  /** One connection less. */
-  #free(pool: IdentityPool): void {
-    this.#census.free(pool);
-    this.#forgetIfEmpty(pool.identity.key);
+  #freed(pool: IdentityPool): void {
+    this.#pools.forgetIfEmpty(pool);
     if (this.#census.connections === 0) this.#onEmpty?.();
+    this.serve();
   }
 
-  #serve(): void {
-    this.#queue.serve((pending) => this.#tryGrant(pending, 0));
+  #settled(pending: Pending | undefined): void {
+    if (pending === undefined) return;
+    pending.pool.requests -= 1;
+    this.#pools.forgetIfEmpty(pending.pool);
   }
+}
 
-  #forgetIfEmpty(key: string): void {
-    if (this.#queue.countWaiters(key) === 0) this.#pools.forgetIfEmpty(key);
+/** What made the last connection of a pool go. */
+function evictionReason(reason: CloseReason | undefined): PoolEviction {
+  switch (reason) {
+    case 'evicted':
+      return 'room';
+    // A pool that never had a connection was made for credentials that were wrong by then.
+    case 'credentials':
+    case undefined:
+      return 'credentials';
+    case 'stale':
+    case 'drain':
+      return 'admin';
+    default:
+      return 'idle';
   }
 }

@@ -14,7 +14,20 @@ export interface CredentialCacheOptions {
   readonly failureTtlMs: number;
   /** How many of each are kept; the least recently used go first. */
   readonly max: number;
+  /** An accepted credential was forgotten. */
+  readonly onEvicted: (reason: CredentialEviction) => void;
 }
+
+/** Why an accepted credential was forgotten; the same strings are the `reason` label of the metric. */
+export type CredentialEviction = 'ttl' | 'size' | 'refused';
+
+const EVICTIONS: Readonly<Record<LRUCache.DisposeReason, CredentialEviction | undefined>> = {
+  expire: 'ttl',
+  evict: 'size',
+  delete: 'refused',
+  set: undefined,
+  fetch: undefined,
+};
 
 /** What a successful login told; shared by the sessions that it let in. */
 export interface KnownCredentials {
@@ -32,11 +45,30 @@ export class CredentialCache {
   readonly #key = randomBytes(32);
   readonly #known: LRUCache<string, KnownCredentials> | undefined;
   readonly #refused: LRUCache<string, ProxyError> | undefined;
+  /** Accepted once, however long ago: no proof of anything, but a better claim than a guess has. */
+  readonly #accepted: LRUCache<string, true>;
 
   constructor(options: CredentialCacheOptions) {
-    const { ttlMs, failureTtlMs, max } = options;
-    if (ttlMs > 0) this.#known = new LRUCache({ max, ttl: ttlMs, updateAgeOnGet: false });
+    const { ttlMs, failureTtlMs, max, onEvicted } = options;
+    if (ttlMs > 0) {
+      this.#known = new LRUCache({
+        max,
+        ttl: ttlMs,
+        updateAgeOnGet: false,
+        dispose: (_entry, _fingerprint, why) => {
+          const reason = EVICTIONS[why];
+          if (reason !== undefined) onEvicted(reason);
+        },
+      });
+    }
     if (failureTtlMs > 0) this.#refused = new LRUCache({ max, ttl: failureTtlMs, updateAgeOnGet: false });
+    this.#accepted = new LRUCache({ max });
+  }
+
+  /** Lets go of what is out of date; until then it takes memory. */
+  purge(): void {
+    this.#known?.purgeStale();
+    this.#refused?.purgeStale();
   }
 
   /** Number of accepted credentials that are kept. */
@@ -71,6 +103,11 @@ export class CredentialCache {
     return entry?.identity.key === identity.key ? entry : undefined;
   }
 
+  /** Whether these credentials were accepted before, and not refused since. */
+  wasAccepted(fingerprint: string): boolean {
+    return this.#accepted.has(fingerprint);
+  }
+
   /** Why these credentials were refused a moment ago, if they were. */
   refused(fingerprint: string): ProxyError | undefined {
     return this.#refused?.get(fingerprint);
@@ -79,10 +116,12 @@ export class CredentialCache {
   accept(fingerprint: string, entry: KnownCredentials): void {
     this.#refused?.delete(fingerprint);
     this.#known?.set(fingerprint, entry);
+    this.#accepted.set(fingerprint, true);
   }
 
   refuse(fingerprint: string, error: ProxyError): void {
     this.#known?.delete(fingerprint);
+    this.#accepted.delete(fingerprint);
     this.#refused?.set(fingerprint, error);
   }
 }

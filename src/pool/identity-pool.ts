@@ -1,42 +1,46 @@
-/** Owns the connections of one identity: their slots, how many there are, and which are idle. */
+/** Owns the connections of one identity: how many there are, and which extensions are enabled on which. */
 
 import type { Identity } from '../identity.js';
-import type { UpstreamConnection } from '../upstream/connection.js';
-import { SlotPool } from './slot-pool.js';
+import type { CloseReason, UpstreamConnection } from '../upstream/connection.js';
+import type { Lease } from './lease.js';
+import { SetPool } from './set-pool.js';
+import type { SetPoolOptions, Slot } from './set-pool.js';
+import type { EnableReply } from '../wire/enable.js';
 
 /** More logins at once for one identity only make a server suspicious. */
 const MAX_OPENING = 2;
 /** Until one has succeeded: if the password was changed meanwhile, finding that out is to cost one attempt. */
 const MAX_OPENING_UNPROVEN = 1;
+/** Clients choose what to enable, and must not fill the memory with it. */
+const MAX_SETS = 16;
 
-/** An upstream connection from its login to the end of its socket, with what decides its retirement. */
+/** What the pool knows of one upstream connection, from its login to the end of its socket. */
 export interface PooledConnection {
   readonly connection: UpstreamConnection;
   readonly pool: IdentityPool;
-  /** Where it stands. */
-  readonly slot: Slot;
+  /** What is enabled on it, and where it stands; both change together. */
+  place: { readonly set: ConnectionSet; readonly slot: Slot<PooledConnection> };
+  /** Which credentials opened it; compared by identity. */
+  readonly credential: object;
   /** When it is too old to be lent again; monotonic milliseconds. */
   readonly retireAt: number;
+  /** Why it is not to be lent again, whatever its age. */
+  retireReason: CloseReason | undefined;
   /** When it was given back last; monotonic milliseconds. */
   idleSince: number;
+  /** When the server answered last; monotonic milliseconds. */
+  provenAt: number;
+  /** Runs while the connection is asked whether it still lives; resolves to the answer, never rejects. */
+  proof: Promise<boolean> | undefined;
   /** How many leases it has had. */
   leases: number;
 }
 
-/** A place for one connection: empty when new, and useless when what stands in it is closed. */
-export interface Slot {
-  pooled: PooledConnection | undefined;
-}
+/** The connections on which the same is enabled. */
+export type ConnectionSet = SetPool<PooledConnection>;
 
-export interface IdentityPoolOptions {
+export interface IdentityPoolOptions extends SetPoolOptions<PooledConnection> {
   readonly identity: Identity;
-  /** How often idle connections are looked at; milliseconds. */
-  readonly sweepIntervalMs: number;
-  /** Whether an idle connection is to go now. */
-  readonly isExpired: (pooled: PooledConnection) => boolean;
-  /** The slot has left the pool. */
-  readonly onDropped: (pooled: PooledConnection) => void;
-  readonly reportFault: (error: unknown) => void;
 }
 
 /**
@@ -45,45 +49,86 @@ export interface IdentityPoolOptions {
  */
 export class IdentityPool {
   readonly identity: Identity;
-  readonly slots: SlotPool<Slot>;
-  /** Connections from the start of their opening to the end of their closing. */
+  /** Connections on which nothing is enabled: every connection is one at first. */
+  readonly plain: ConnectionSet;
+  /** Connections from the start of their opening to the end of their closing, whatever is enabled on them. */
   connections = 0;
   /** Connections that are being opened. */
   opening = 0;
+  /** Requests that are neither granted nor refused. */
+  requests = 0;
   /** Connections that are only a round trip away from being idle. */
   returning = 0;
-  /** Idle connections that are promised, and not taken yet. */
-  promised = 0;
-  /** Not promised or promised; the longest idle first. */
-  readonly idle = new Set<PooledConnection>();
+  /** Leases that have not ended. */
+  readonly leases = new Set<Lease>();
+  /** Why its last connection was closed. */
+  lastCloseReason: CloseReason | undefined;
+  readonly #sets = new Map<string, ConnectionSet>();
+  /** Undefined where the server refused. */
+  readonly #replies = new Map<string, EnableReply | undefined>();
+  readonly #options: IdentityPoolOptions;
 
   constructor(options: IdentityPoolOptions) {
+    this.#options = options;
     this.identity = options.identity;
-    this.slots = new SlotPool<Slot>({
-      createSlot: () => ({ pooled: undefined }),
-      isUsable: ({ pooled }) => pooled?.connection.isUsable === true && !options.isExpired(pooled),
-      isExpired: ({ pooled }) => pooled?.connection.isUsable !== true || options.isExpired(pooled),
-      onDropped: ({ pooled }) => {
-        if (pooled !== undefined) options.onDropped(pooled);
-      },
-      sweepIntervalMs: options.sweepIntervalMs,
-      reportFault: options.reportFault,
-    });
+    this.plain = new SetPool<PooledConnection>('', options);
+    this.#sets.set('', this.plain);
   }
 
-  /** Whether an idle connection is free to be promised. */
-  get hasIdle(): boolean {
-    return this.idle.size > this.promised;
+  get sets(): Iterable<ConnectionSet> {
+    return this.#sets.values();
+  }
+
+  /** The pool of a set; undefined if there are too many sets to keep another. */
+  setOf(set: string): ConnectionSet | undefined {
+    const known = this.#sets.get(set);
+    if (known !== undefined || this.#sets.size >= MAX_SETS) return known;
+    const made = new SetPool<PooledConnection>(set, this.#options);
+    this.#sets.set(set, made);
+    return made;
+  }
+
+  /** How the server answered this request of a client of the identity. */
+  replyTo(request: string): EnableReply | undefined {
+    return this.#replies.get(request);
+  }
+
+  /** Whether the server did not say OK to this request: it need not be asked again by us. */
+  isRefused(request: string): boolean {
+    return this.#replies.has(request) && this.#replies.get(request) === undefined;
+  }
+
+  remember(request: string, reply: EnableReply | undefined): void {
+    if (this.#replies.size < MAX_SETS) this.#replies.set(request, reply);
   }
 
   /** Whether one more login may be under way. */
   get mayOpen(): boolean {
-    const isProven = this.connections > this.opening;
-    return this.opening < (isProven ? MAX_OPENING : MAX_OPENING_UNPROVEN);
+    return this.opening < (this.hasLive ? MAX_OPENING : MAX_OPENING_UNPROVEN);
+  }
+
+  /** Whether a connection is there that is not just being opened. */
+  get hasLive(): boolean {
+    return this.connections > this.opening;
   }
 
   /** Nothing is left and nothing is under way: the pool may be forgotten. */
   get isEmpty(): boolean {
-    return this.connections === 0 && this.promised === 0;
+    return this.connections === 0 && this.requests === 0;
+  }
+
+  /** The idle connection that can be spared first; a promised one can't. */
+  get longestIdle(): PooledConnection | undefined {
+    let longest: PooledConnection | undefined;
+    for (const { hasIdle, idle } of this.#sets.values()) {
+      const [first] = hasIdle ? idle : [];
+      if (first !== undefined && first.idleSince < (longest?.idleSince ?? Infinity)) longest = first;
+    }
+    return longest;
+  }
+
+  /** Ends the sweeps. Nothing may be taken after this. */
+  dispose(): void {
+    for (const { slots } of this.#sets.values()) slots.dispose();
   }
 }

@@ -2,10 +2,11 @@
 
 import type { CloseReason, Leaving } from '../upstream/connection.js';
 import type { Census } from './census.js';
-import type { PooledConnection } from './identity-pool.js';
 import { Lease } from './lease.js';
 import type { PoolEvents, PoolUpstream } from './pool-options.js';
 import type { RetirementPolicy } from './retirement.js';
+import type { EnableReply } from '../wire/enable.js';
+import type { PooledConnection } from './identity-pool.js';
 
 /** For the barrier alone, where RELEASE_TIMEOUT=0 lets nothing run on; milliseconds. */
 const BARRIER_TIMEOUT_MS = 5_000;
@@ -23,41 +24,65 @@ export interface LeaseBookOptions {
   readonly onReturned: () => void;
 }
 
+/** What a session is lent. */
+export interface Lent {
+  readonly pooled: PooledConnection;
+  /** How the server answered when the session's set was enabled; undefined if it asked for none, or the server refused. */
+  readonly enableReply: EnableReply | undefined;
+}
+
 export class LeaseBook {
   readonly #options: LeaseBookOptions;
+  readonly #pooled = new Map<Lease, PooledConnection>();
 
   constructor(options: LeaseBookOptions) {
     this.#options = options;
   }
 
-  /** @param waitedMs - how long the client waited for it */
-  begin(pooled: PooledConnection, waitedMs: number): Lease {
+  /** Every lease that has not ended. */
+  get leases(): Iterable<Lease> {
+    return this.#pooled.keys();
+  }
+
+  /** The connection of a lease that has not ended. */
+  pooledOf(lease: Lease): PooledConnection | undefined {
+    return this.#pooled.get(lease);
+  }
+
+  begin({ pooled, enableReply }: Lent): Lease {
     const { census, events, now } = this.#options;
-    const isReuse = pooled.leases > 0;
+    const { connection, place, leases } = pooled;
     const startedAt = now();
     pooled.leases += 1;
     census.begin('leased');
-    events.onLeased(isReuse, waitedMs);
-    const ended = (): void => {
+    const ended = (lease: Lease): void => {
       census.end('leased');
+      this.#pooled.delete(lease);
+      pooled.pool.leases.delete(lease);
       events.onLeaseEnded(now() - startedAt);
     };
-    return new Lease(pooled.connection, isReuse, {
-      released: (lease, leaving) => {
-        ended();
-        void this.#release(pooled, lease, leaving);
+    const lease = new Lease(
+      { connection, isReuse: leases > 0, set: place.set.set, enableReply },
+      {
+        released: (ending, leaving) => {
+          ended(ending);
+          void this.#release(pooled, ending, leaving);
+        },
+        discarded: (ending, reason) => {
+          ended(ending);
+          this.#giveUp(pooled, reason);
+        },
       },
-      discarded: (_lease, reason) => {
-        ended();
-        this.#giveUp(pooled, reason);
-      },
-    });
+    );
+    this.#pooled.set(lease, pooled);
+    pooled.pool.leases.add(lease);
+    return lease;
   }
 
   async #release(pooled: PooledConnection, lease: Lease, leaving: Leaving): Promise<void> {
     const reason = lease.isDirty ? 'dirty' : this.#reason(pooled);
     if (reason !== undefined) this.#close(pooled, reason);
-    else if (lease.isPristine || (await this.#reset(pooled, leaving))) this.#keep(pooled);
+    else if (lease.isUntouched || (await this.#reset(pooled, leaving))) this.#keep(pooled);
     else this.#giveUp(pooled, 'reset');
     this.#options.onReturned();
   }
@@ -67,7 +92,7 @@ export class LeaseBook {
   }
 
   #keep(pooled: PooledConnection): void {
-    const { connection, pool, slot } = pooled;
+    const { connection, place } = pooled;
     const reason = this.#reason(pooled);
     if (reason !== undefined || !connection.isUsable) {
       this.#close(pooled, reason ?? 'dirty');
@@ -76,11 +101,12 @@ export class LeaseBook {
     connection.detach();
     pooled.idleSince = this.#options.now();
     this.#options.census.nowIdle(pooled);
-    pool.slots.give(slot);
+    place.set.slots.give(place.slot);
   }
 
-  async #reset({ connection, pool }: PooledConnection, leaving: Leaving): Promise<boolean> {
-    const { census, events, upstream, releaseTimeoutMs } = this.#options;
+  async #reset(pooled: PooledConnection, leaving: Leaving): Promise<boolean> {
+    const { connection, pool } = pooled;
+    const { census, events, upstream, releaseTimeoutMs, now } = this.#options;
     const isBarrierOnly = connection.isQuiet && leaving.idle === undefined;
     if (releaseTimeoutMs === 0 && !isBarrierOnly) return false;
     census.begin('resetting');
@@ -90,17 +116,20 @@ export class LeaseBook {
     if (isBarrierOnly) pool.returning -= 1;
     census.end('resetting');
     events.onReset(outcome);
+    pooled.provenAt = now();
     return outcome === 'clean';
   }
 
   /** In good order where that is possible, else at once. */
-  #close({ connection, pool, slot }: PooledConnection, reason: CloseReason): void {
+  #close({ connection, place }: PooledConnection, reason: CloseReason): void {
     connection.close(reason);
-    pool.slots.drop(slot);
+    place.set.slots.drop(place.slot);
   }
 
-  #giveUp({ connection, pool, slot }: PooledConnection, reason: CloseReason): void {
-    connection.destroy(reason);
-    pool.slots.drop(slot);
+  #giveUp({ connection, place }: PooledConnection, reason: CloseReason): void {
+    // After its BYE the server closes by itself, and its side keeps the TIME_WAIT.
+    if (connection.hasBye) connection.close(reason);
+    else connection.destroy(reason);
+    place.set.slots.drop(place.slot);
   }
 }

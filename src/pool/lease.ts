@@ -1,6 +1,7 @@
 /** Owns the lease: one session's right to use one upstream connection, and the ways to end it. */
 
 import type { CloseReason, Leaving, UpstreamConnection } from '../upstream/connection.js';
+import type { EnableReply } from '../wire/enable.js';
 
 /** What becomes of the connection when a lease ends; decided by the pool. */
 export interface LeaseEnd {
@@ -10,24 +11,57 @@ export interface LeaseEnd {
   discarded(lease: Lease, reason: CloseReason): void;
 }
 
-export class Lease {
+/** The session, as the pool sees it while others wait. */
+export interface LeaseHolder {
+  /** Whether it is in IDLE: it may hold the connection for hours. */
+  readonly isInIdle: boolean;
+  /** Since when nothing has passed in either direction, monotonic milliseconds; undefined while a command runs. */
+  readonly quietSince: number | undefined;
+  /** Gives the lease back, or ends the session where that can't be hidden from the client. */
+  reclaim(): void;
+}
+
+export interface LeaseOptions {
   readonly connection: UpstreamConnection;
   /** Whether another session used the connection before. */
   readonly isReuse: boolean;
+  /** What is enabled on the connection; empty if nothing is. */
+  readonly set: string;
+  /** How the server answered when that was enabled, if that is what the session asked for. */
+  readonly enableReply: EnableReply | undefined;
+}
+
+export class Lease {
+  readonly connection: UpstreamConnection;
+  readonly isReuse: boolean;
+  /** Set by the session that holds it. */
+  holder: LeaseHolder | undefined;
   readonly #end: LeaseEnd;
+  #set: string;
+  #enableReply: EnableReply | undefined;
   #isDirty = false;
-  #isPristine = true;
+  #isUntouched = true;
   #hasEnded = false;
 
-  constructor(connection: UpstreamConnection, isReuse: boolean, end: LeaseEnd) {
+  constructor({ connection, isReuse, set, enableReply }: LeaseOptions, end: LeaseEnd) {
     this.connection = connection;
     this.isReuse = isReuse;
+    this.#set = set;
+    this.#enableReply = enableReply;
     this.#end = end;
   }
 
+  get set(): string {
+    return this.#set;
+  }
+
+  get enableReply(): EnableReply | undefined {
+    return this.#enableReply;
+  }
+
   /** Nothing was sent on it: nothing has to be reset. */
-  get isPristine(): boolean {
-    return this.#isPristine;
+  get isUntouched(): boolean {
+    return this.#isUntouched;
   }
 
   /** State was changed that no reset undoes: the connection is retired at release. */
@@ -35,13 +69,23 @@ export class Lease {
     return this.#isDirty;
   }
 
+  get hasEnded(): boolean {
+    return this.#hasEnded;
+  }
+
   /** To be called before anything is sent. */
   use(): void {
-    this.#isPristine = false;
+    this.#isUntouched = false;
   }
 
   markDirty(): void {
     this.#isDirty = true;
+  }
+
+  /** The pool has enabled something on the connection. */
+  enabled(set: string, reply: EnableReply): void {
+    this.#set = set;
+    this.#enableReply = reply;
   }
 
   /** Gives the connection back; what still runs on it is drained in the background. Only the first end counts. */

@@ -1,27 +1,38 @@
 /** Owns what is known of a request between its arrival and its connection. */
 
 import type { UpstreamConnection } from '../upstream/connection.js';
+import type { EnableRequest } from '../wire/enable.js';
 import type { IdentityPool, PooledConnection } from './identity-pool.js';
-import type { LeaseRequest } from './pool-options.js';
+import type { Lent } from './lease-book.js';
+
+/** Where a connection may come from if none is idle. */
+export type Source =
+  /** A login; undefined if the credentials aren't there any more. */
+  | { readonly open: (() => Promise<UpstreamConnection>) | undefined }
+  /** It has just logged in. */
+  | { readonly verified: UpstreamConnection };
 
 /** A request on its way to a connection. */
 export interface Pending {
   readonly pool: IdentityPool;
-  /** Opens a connection for it, or has it already: one that has just logged in. */
-  readonly source: { readonly open: LeaseRequest['open'] } | { readonly verified: UpstreamConnection };
+  readonly source: Source;
+  /** Which credentials a new connection is opened with. */
+  readonly credential: object;
+  /** What is to be enabled on the connection. */
+  readonly enable: EnableRequest | undefined;
   readonly signal: AbortSignal | undefined;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  /** Whether it rather waits for a connection that is just being reset than have another one opened. */
-  isPatient: boolean;
+  /** Until then it rather waits for a connection that is just being reset than have another one opened. */
+  readonly patientUntil: number;
   /** Set when the request is granted. */
-  lending?: Promise<PooledConnection>;
+  lending?: Promise<Lent>;
   /** The idle connection that was closed to make room for this request: one at a time. */
   evicted?: PooledConnection;
 }
 
 /** The connection of a request that was granted. */
-export async function granted(pending: Pending): Promise<PooledConnection> {
+export async function granted(pending: Pending): Promise<Lent> {
   if (pending.lending === undefined) throw new Error('a request left the queue without a grant');
   return pending.lending;
 }

@@ -4,12 +4,21 @@ import type { Identity } from '../identity.js';
 import { IdentityPool } from './identity-pool.js';
 import type { IdentityPoolOptions } from './identity-pool.js';
 
+export interface PoolDirectoryOptions extends Omit<IdentityPoolOptions, 'identity'> {
+  readonly onCreated: () => void;
+  readonly onForgotten: (pool: IdentityPool) => void;
+}
+
 export class PoolDirectory {
   readonly #pools = new Map<string, IdentityPool>();
-  readonly #options: Omit<IdentityPoolOptions, 'identity'>;
+  readonly #options: PoolDirectoryOptions;
 
-  constructor(options: Omit<IdentityPoolOptions, 'identity'>) {
+  constructor(options: PoolDirectoryOptions) {
     this.#options = options;
+  }
+
+  get pools(): Iterable<IdentityPool> {
+    return this.#pools.values();
   }
 
   get size(): number {
@@ -21,14 +30,14 @@ export class PoolDirectory {
     if (known !== undefined) return known;
     const pool = new IdentityPool({ ...this.#options, identity });
     this.#pools.set(identity.key, pool);
+    this.#options.onCreated();
     return pool;
   }
 
   /** Forgets the pool if it is empty; its sweeps end. */
-  forgetIfEmpty(key: string): void {
-    const pool = this.#pools.get(key);
-    if (pool?.isEmpty !== true) return;
-    this.#pools.delete(key);
-    pool.slots.dispose();
+  forgetIfEmpty(pool: IdentityPool): void {
+    if (!pool.isEmpty || !this.#pools.delete(pool.identity.key)) return;
+    pool.dispose();
+    this.#options.onForgotten(pool);
   }
 }

@@ -2,6 +2,7 @@
 
 import type { CloseReason } from '../upstream/connection.js';
 import type { PooledConnection } from './identity-pool.js';
+
 import type { PoolOptions } from './pool-options.js';
 
 /** Connections that were opened together don't all have to be opened again together. */
@@ -35,6 +36,7 @@ export class RetirementPolicy {
   /** Why a connection that comes back is not to be lent again. */
   reasonAtRelease(pooled: PooledConnection): CloseReason | undefined {
     const { mailboxCacheTtlMs, maxLeasesPerConnection } = this.#limits;
+    if (pooled.retireReason !== undefined) return pooled.retireReason;
     if (mailboxCacheTtlMs === 0) return 'idle';
     if (maxLeasesPerConnection > 0 && pooled.leases >= maxLeasesPerConnection) return 'leases';
     return this.#now() >= pooled.retireAt ? 'age' : undefined;

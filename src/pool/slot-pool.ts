@@ -43,6 +43,7 @@ export class SlotPool<S extends object> {
   readonly #isUsable: (slot: S) => boolean;
   readonly #reportFault: (error: unknown) => void;
   readonly #fresh = new WeakSet<S>();
+  #renewal: Promise<S> | undefined;
 
   constructor(options: SlotPoolOptions<S>) {
     const fresh = this.#fresh;
@@ -81,6 +82,7 @@ export class SlotPool<S extends object> {
    * {@link drop} it, once.
    */
   async take(): Promise<S> {
+    while (this.#renewal !== undefined) await this.#renewal;
     for (;;) {
       const slot = await this.#pool.acquire();
       // More new slots than needed are made when one is given back meanwhile: they give way to used ones.
@@ -95,6 +97,17 @@ export class SlotPool<S extends object> {
 
   /** Lends a new slot even if used ones are idle; their order stays. */
   async takeNew(): Promise<S> {
+    // Used ones are lent for a moment: nobody may look for them meanwhile.
+    while (this.#renewal !== undefined) await this.#renewal;
+    if (this.#pool.available === 0) return this.take();
+    const renewal = this.#renew();
+    this.#renewal = renewal;
+    const slot = await renewal;
+    this.#renewal = undefined;
+    return slot;
+  }
+
+  async #renew(): Promise<S> {
     const used: S[] = [];
     for (;;) {
       const slot = await this.#pool.acquire();

@@ -9,21 +9,30 @@ export interface Waiter<R> {
   readonly resolve: () => void;
 }
 
-export interface WaitQueueOptions {
+export interface WaitQueueOptions<R> {
   /** How many may wait in all; the next one is refused at once. */
   readonly maxWaiting: number;
   /** How long one may wait; 0 means that nobody waits. */
   readonly timeoutMs: number;
   readonly now: () => number;
+  /** Whether a newcomer goes before one that waits in the same line already; by default nobody does. */
+  readonly goesBefore?: (newcomer: R, waiting: R) => boolean;
+}
+
+/** How far one call of {@link WaitQueue.serve} has come in one line. */
+interface Turn<R> {
+  readonly line: ReadonlySet<Waiter<R>>;
+  next: Waiter<R> | undefined;
+  readonly behind: Iterator<Waiter<R>, undefined>;
 }
 
 /** One line per identity, served in turn, so that one identity with many clients can't starve another. */
 export class WaitQueue<R> {
   readonly #lines = new Map<string, Set<Waiter<R>>>();
   readonly #rejects = new Map<Waiter<R>, (error: ProxyError) => void>();
-  readonly #options: WaitQueueOptions;
+  readonly #options: WaitQueueOptions<R>;
 
-  constructor(options: WaitQueueOptions) {
+  constructor(options: WaitQueueOptions<R>) {
     this.#options = options;
   }
 
@@ -86,9 +95,7 @@ export class WaitQueue<R> {
           resolve();
         },
       };
-      const line = this.#lines.get(key) ?? new Set();
-      line.add(waiter);
-      this.#lines.set(key, line);
+      this.#lines.set(key, this.#joined(this.#lines.get(key) ?? new Set(), waiter));
       this.#rejects.set(waiter, fail);
     });
   }
@@ -96,14 +103,19 @@ export class WaitQueue<R> {
   /**
    * Offers what has become free, one identity after the other, until nobody takes any.
    *
-   * @param tryGrant - takes what the request needs and says true, or says false and takes nothing
+   * @param tryGrant - takes what the request needs and says true, or takes nothing: false ends the turn of its line,
+   *   `pass` goes on to the next one in it. What was passed over is not asked again by this call, so that it asks each
+   *   waiter once, and the first of each line once more per round, however long the lines are.
    */
-  serve(tryGrant: (request: R) => boolean): void {
+  serve(tryGrant: (request: R) => boolean | 'pass'): void {
+    const turns = new Map<string, Turn<R>>();
     for (let hasGranted = true; hasGranted;) {
       hasGranted = false;
       for (const [key, line] of [...this.#lines]) {
-        const [waiter] = line;
-        if (waiter === undefined || !tryGrant(waiter.request)) continue;
+        const turn = turns.get(key) ?? beginTurn(line);
+        turns.set(key, turn);
+        const waiter = nextGranted(turn, tryGrant);
+        if (waiter === undefined) continue;
         hasGranted = true;
         // To the end of the round: whoever was served is the last to be served again.
         this.#lines.delete(key);
@@ -117,10 +129,34 @@ export class WaitQueue<R> {
     for (const reject of [...this.#rejects.values()]) reject(error);
   }
 
+  #joined(line: Set<Waiter<R>>, newcomer: Waiter<R>): Set<Waiter<R>> {
+    const { goesBefore } = this.#options;
+    const waiters = goesBefore === undefined ? [] : [...line];
+    const place = waiters.findIndex(({ request }) => goesBefore?.(newcomer.request, request));
+    return place < 0 ? line.add(newcomer) : new Set(waiters.toSpliced(place, 0, newcomer));
+  }
+
   #remove(key: string, waiter: Waiter<R>): void {
     const line = this.#lines.get(key);
     line?.delete(waiter);
     if (line?.size === 0) this.#lines.delete(key);
     this.#rejects.delete(waiter);
   }
+}
+
+function beginTurn<R>(line: ReadonlySet<Waiter<R>>): Turn<R> {
+  const behind = line.values();
+  return { line, next: behind.next().value, behind };
+}
+
+function nextGranted<R>(turn: Turn<R>, tryGrant: (request: R) => boolean | 'pass'): Waiter<R> | undefined {
+  while (turn.next !== undefined) {
+    const waiter = turn.next;
+    // It may have left since it was refused.
+    const answer = turn.line.has(waiter) ? tryGrant(waiter.request) : 'pass';
+    if (answer === false) return undefined;
+    turn.next = turn.behind.next().value;
+    if (answer === true) return waiter;
+  }
+  return undefined;
 }

@@ -11,10 +11,12 @@ import type { TaggedStatus } from '../wire/response-head.js';
 import { canTakeLiteral } from '../wire/literal-support.js';
 import { readCommandLiteral } from '../wire/literal.js';
 import type { MarkerResult } from '../wire/literal.js';
+import type { EnableRequest } from '../wire/enable.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { badReply, refusalReply } from './local-replies.js';
-import { ForwardedRun } from './forwarded-run.js';
-import { Provability } from './provability.js';
+import { Enabling } from './enabling.js';
+import type { FirstCommand } from './first-command.js';
+import { Outbound } from './outbound.js';
 import { SkippedCommand } from './skipped-command.js';
 
 const NO_SUCH_LITERAL = 'No such literal is possible here';
@@ -25,8 +27,10 @@ export interface CommandPumpHost {
   readonly lease: Lease | undefined;
   /** Whether nothing is outstanding upstream, so that the proxy's own reply is in order. */
   readonly isQuiet: boolean;
-  /** Gets a lease, then calls `leaseSettled`. */
-  requestLease(): void;
+  /** Gets a lease on which this is enabled, then calls `leaseSettled`. */
+  requestLease(enable: EnableRequest | undefined): void;
+  /** Has this enabled for the session, which is quiet, then calls `leaseSettled`. */
+  exchangeLease(enable: EnableRequest): void;
   /** Sends the proxy's own reply. */
   answer(reply: string | Buffer): void;
   /** Whether the proxy answers the command itself. */
@@ -56,14 +60,15 @@ export class CommandPump {
   readonly #host: CommandPumpHost;
   #mode: Mode = 'command';
   #wait: Wait;
-  /** The upstream's send buffer is full. */
-  #isBlocked = false;
   #isRunning = false;
   #isStopped = false;
   #hasInputEnded = false;
   /** The command that was passed on last. */
   #current: OutstandingCommand | undefined;
-  readonly #provability = new Provability();
+  readonly #enabling = new Enabling();
+  readonly #outbound: Outbound;
+  /** What was waited for when the connection was lost. */
+  #waitBefore: Wait;
   /** Whether the current command was answered: what still comes of it, no server reads as more of it. */
   #isAnswered = false;
   /** Size of the synchronizing literal that waits for `+`. */
@@ -71,10 +76,10 @@ export class CommandPump {
   /** The command that is being taken out of the stream. */
   #skipped: SkippedCommand | undefined;
   #leaseError: ProxyError | undefined;
-  readonly #run = new ForwardedRun();
 
   constructor(client: FramedSocket, host: CommandPumpHost) {
     this.#client = client;
+    this.#outbound = new Outbound(client);
     this.#host = host;
   }
 
@@ -91,16 +96,24 @@ export class CommandPump {
     return {};
   }
 
+  /** The first command of the lease, and whether it may be sent again. */
+  get first(): FirstCommand {
+    return this.#outbound.first;
+  }
+
+  /** Whether the next bytes begin a command, and none of it was read. */
+  get isBetweenCommands(): boolean {
+    return this.#mode === 'command' && !this.#client.framer.isInsideLine;
+  }
+
   /** Reads what there is, until it has to wait. Safe to call at any time. */
   run(): void {
     if (this.#isRunning || this.#isStopped) return;
     this.#isRunning = true;
-    const { framer } = this.#client;
     if (this.#wait === 'quiet' && this.#host.isQuiet) this.#wait = undefined;
-    this.#run.begin(framer.buffer);
-    while (this.#canGoOn && framer.next()) this.#segment();
-    if (!this.#run.flush(this.#host.lease?.connection)) this.#isBlocked = true;
-    this.#run.release();
+    this.#outbound.begin();
+    while (this.#canGoOn && this.#client.framer.next()) this.#segment();
+    this.#outbound.end(this.#host.lease);
     this.#isRunning = false;
     this.#client.inputTaken();
     if (this.#canGoOn && this.#client.hasEnded) this.#endInput();
@@ -112,7 +125,7 @@ export class CommandPump {
   }
 
   unblock(): void {
-    this.#isBlocked = false;
+    this.#outbound.unblock();
     this.run();
   }
 
@@ -136,13 +149,42 @@ export class CommandPump {
     return true;
   }
 
-  completed(command: OutstandingCommand, status: TaggedStatus): void {
-    const { lease } = this.#host;
-    if (lease !== undefined) this.#provability.answered(lease, command, status);
-    this.#resume(command);
+  /** The connection is gone, and with it the one command that was sent on it: nothing is read for now. */
+  suspend(): void {
+    this.#waitBefore = this.#wait;
+    this.#wait = 'lease';
   }
 
-  #resume(command: OutstandingCommand): void {
+  /** Sends that command again. */
+  resend(lease: Lease, bytes: Buffer): void {
+    const { tag, row } = this.#lost;
+    this.#current = this.#outbound.command(lease, tag, row);
+    this.#outbound.unblock();
+    lease.connection.write(bytes);
+    this.#resumeAfterLoss();
+  }
+
+  /** Refuses that command, since there is no other connection. */
+  refuseLost(error: ProxyError): void {
+    this.#host.answer(refusalReply(this.#lost.tag, error.refusal));
+    this.#current = undefined;
+    this.#outbound.unblock();
+    this.#resumeAfterLoss();
+  }
+
+  get #lost(): OutstandingCommand {
+    if (this.#current === undefined) throw new Error('no command was lost');
+    return this.#current;
+  }
+
+  #resumeAfterLoss(): void {
+    this.#wait = this.#waitBefore;
+    this.run();
+  }
+
+  completed(command: OutstandingCommand, status: TaggedStatus): void {
+    const { lease } = this.#host;
+    if (lease !== undefined) this.#outbound.answered(lease, command, status);
     if (command !== this.#current) return;
     this.#isAnswered = true;
     // Refused while it waited for `+`, or an IDLE that the server ended: the next line is a command again.
@@ -157,7 +199,7 @@ export class CommandPump {
   }
 
   get #canGoOn(): boolean {
-    return this.#wait === undefined && !this.#isBlocked && !this.#isStopped;
+    return this.#wait === undefined && !this.#outbound.isBlocked && !this.#isStopped;
   }
 
   #endInput(): void {
@@ -179,7 +221,7 @@ export class CommandPump {
         this.#argument();
         break;
       case 'idle':
-        this.#forward();
+        this.#outbound.raw(this.#host.lease);
         if (this.#client.framer.kind === 'line') this.#mode = 'command';
         break;
       case 'skip':
@@ -212,9 +254,29 @@ export class CommandPump {
   /** Passes the first segment of a command on, once there is a lease. */
   #pass(head: CommandHead, marker: MarkerResult): void {
     const { tag, row } = head;
-    const { lease } = this.#host;
+    const { lease, isQuiet } = this.#host;
+    const { framer } = this.#client;
+    const step = framer.kind === 'line' ? this.#enabling.next(head, framer, lease, isQuiet) : undefined;
+    if (step?.kind === 'answer') {
+      this.#refuse(() => {
+        this.#host.onCommand(row);
+        const { untagged, tagged } = step.reply;
+        this.#host.answer(Buffer.concat([untagged, Buffer.from(tag, 'latin1'), tagged]));
+      });
+      return;
+    }
+    if (step?.kind === 'quiet') {
+      this.#unread('quiet');
+      return;
+    }
+    const enable = step?.kind === 'ask' ? step.request : undefined;
     if (lease === undefined) {
-      this.#passLater(tag);
+      this.#passLater(tag, enable);
+      return;
+    }
+    if (enable !== undefined) {
+      this.#unread('lease');
+      this.#host.exchangeLease(enable);
       return;
     }
     if (!canTakeLiteral(lease.connection.capabilities, row, marker)) {
@@ -224,20 +286,18 @@ export class CommandPump {
       return;
     }
     this.#host.onCommand(row);
-    lease.use();
-    this.#current = lease.connection.begin(tag, row);
+    this.#current = this.#outbound.command(lease, tag, row);
     this.#mode = 'argument';
     this.#isAnswered = false;
     this.#send(lease, this.#current, marker, true);
   }
 
   /** Asks for a lease, and looks at the command again with it; or refuses the command, if there was none to be had. */
-  #passLater(tag: string): void {
+  #passLater(tag: string, enable: EnableRequest | undefined): void {
     const error = this.#leaseError;
     if (error === undefined) {
-      this.#client.framer.unread();
-      this.#wait = 'lease';
-      this.#host.requestLease();
+      this.#unread('lease');
+      this.#host.requestLease(enable);
       return;
     }
     this.#leaseError = undefined;
@@ -262,8 +322,7 @@ export class CommandPump {
 
   #send(lease: Lease, command: OutstandingCommand, marker: MarkerResult, isFirst: boolean): void {
     const { framer } = this.#client;
-    this.#provability.sending(lease, command, framer, marker, isFirst);
-    this.#forward();
+    this.#outbound.segment(lease, command, marker, isFirst);
     if (framer.kind !== 'line') return;
     if (typeof marker === 'object') {
       this.#announced = marker.size;
@@ -278,8 +337,7 @@ export class CommandPump {
   /** Takes a command out of the stream, with its literals, and answers it when everything before it is answered. */
   #refuse(answer: () => void): void {
     if (!this.#host.isQuiet) {
-      this.#client.framer.unread();
-      this.#wait = 'quiet';
+      this.#unread('quiet');
       return;
     }
     this.#mode = 'skip';
@@ -297,9 +355,9 @@ export class CommandPump {
     }
   }
 
-  #forward(): void {
-    const { start, end } = this.#client.framer;
-    const connection = this.#host.lease?.connection;
-    if (connection !== undefined && !this.#run.add(start, end, connection)) this.#isBlocked = true;
+  /** Looks at the segment again when what is waited for has come. */
+  #unread(wait: Wait): void {
+    this.#client.framer.unread();
+    this.#wait = wait;
   }
 }

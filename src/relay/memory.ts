@@ -6,11 +6,11 @@ import type { TaggedStatus } from '../wire/response-head.js';
 
 /** Shared by all sessions that the same credentials let in, and as long-lived as these are known. */
 export interface IdentityMemory {
-  /** The answer to NAMESPACE: its untagged line, and the tagged one without its tag. */
-  namespace?: { readonly untagged: Buffer; readonly tagged: Buffer };
+  /** The answer to NAMESPACE on connections of each enabled set: that can change it. */
+  namespaces?: Map<string, { readonly untagged: Buffer; readonly tagged: Buffer }>;
 }
 
-/** One session's look at it. ENABLE can change what is answered, so a dirty lease neither asks nor tells. */
+/** One session's look at it. A dirty lease, on which anything may be enabled, neither asks nor tells. */
 export class Memory {
   readonly #shared: IdentityMemory;
   #untagged: Buffer | undefined;
@@ -21,7 +21,7 @@ export class Memory {
 
   /** The whole answer to NAMESPACE; undefined if the server has to be asked. */
   namespaceReply(tag: string, lease: Lease | undefined): Buffer | undefined {
-    const known = this.#shared.namespace;
+    const known = this.#shared.namespaces?.get(lease?.set ?? '');
     if (known === undefined || lease?.isDirty === true) return undefined;
     return Buffer.concat([known.untagged, Buffer.from(tag, 'latin1'), known.tagged]);
   }
@@ -36,6 +36,7 @@ export class Memory {
     const untagged = this.#untagged;
     this.#untagged = undefined;
     if (status !== 'OK' || untagged === undefined || lease.isDirty) return;
-    this.#shared.namespace = { untagged, tagged: Buffer.from(line.subarray(tag.length)) };
+    this.#shared.namespaces ??= new Map();
+    this.#shared.namespaces.set(lease.set, { untagged, tagged: Buffer.from(line.subarray(tag.length)) });
   }
 }

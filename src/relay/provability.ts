@@ -5,6 +5,7 @@
 
 import type { Lease } from '../pool/lease.js';
 import type { OutstandingCommand } from '../wire/command-ledger.js';
+import { hasCondstore } from '../wire/enable.js';
 import { TAIL_BYTES } from '../wire/line-framer.js';
 import type { LineFramer } from '../wire/line-framer.js';
 import { isPlainLine, isPlainPart } from '../wire/literal.js';
@@ -34,7 +35,11 @@ export class Provability {
   ): void {
     if (lease.isDirty) return;
     const { row } = command;
-    if (row.effect === 'sticky' || this.#isOdd(framer, marker) || this.#mayEnableCondstore(command, framer))
+    if (
+      row.effect === 'sticky' ||
+      this.#isOdd(framer, marker) ||
+      this.#mayEnableCondstore(lease, command, framer)
+    )
       lease.markDirty();
     else if (row.literalProof !== 'accepted') this.#expectProof(lease, command, marker);
     else if (!this.#hasFixedForm(command, framer, isFirst)) this.#expectMore(lease, command, marker);
@@ -54,8 +59,8 @@ export class Provability {
     return marker === 'malformed' || !isPlainLine(buffer, start, end);
   }
 
-  #mayEnableCondstore({ row }: OutstandingCommand, framer: LineFramer): boolean {
-    if (!row.mayEnableCondstore) return false;
+  #mayEnableCondstore({ set }: Lease, { row }: OutstandingCommand, framer: LineFramer): boolean {
+    if (!row.mayEnableCondstore || hasCondstore(set)) return false;
     const { kind, buffer, start, end, literalRemaining } = framer;
     // A word could be cut in two in a literal that comes in pieces, and strings of these commands are short anyway.
     if (kind === 'literal' && literalRemaining > 0) return true;

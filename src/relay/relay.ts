@@ -3,9 +3,10 @@
 import { ERRORS, asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import type { FramedSocket } from '../net/framed-socket.js';
-import type { Lease } from '../pool/lease.js';
+import type { Lease, LeaseHolder } from '../pool/lease.js';
 import type { CloseReason, ConnectionUser } from '../upstream/connection.js';
 import type { CommandHead } from '../wire/command-head.js';
+import type { EnableRequest } from '../wire/enable.js';
 import type { OutstandingCommand } from '../wire/command-ledger.js';
 import type { TaggedStatus } from '../wire/response-head.js';
 import type { VerbRow } from '../wire/verbs.js';
@@ -29,7 +30,16 @@ export type RelayEnd =
   /** The upstream doesn't accept the credentials any more. */
   | 'credentials'
   | 'timeout'
+  /** The session was quiet, and others of its user waited for what it held. */
+  | 'reclaimed'
   | 'drain';
+
+/** What the session wants of a lease. */
+export interface RelayWish {
+  readonly enable: EnableRequest | undefined;
+  /** Whether it had a lease before. */
+  readonly isSwap: boolean;
+}
 
 export interface RelayOptions {
   readonly client: FramedSocket;
@@ -43,7 +53,11 @@ export interface RelayOptions {
   /** How long the server may be silent once the client has sent FIN: most such clients are gone. Milliseconds. */
   readonly halfCloseTimeoutMs: number;
   /** The session gives up waiting when it has ended; a lease that comes later is still taken over. */
-  acquire(): Promise<Lease>;
+  acquire(wish: RelayWish): Promise<Lease>;
+  /** Has something enabled for the session that holds the lease. Gives the lease to go on with; never rejects. */
+  exchange(lease: Lease, enable: EnableRequest): Promise<Lease>;
+  /** Monotonic milliseconds. */
+  now(): number;
   onCommand(row: VerbRow): void;
   /** The upstream has answered the first command: nothing needs the credentials any more. */
   onFirstAnswer(): void;
@@ -51,7 +65,7 @@ export interface RelayOptions {
   onEnd(end: RelayEnd): void;
 }
 
-export class Relay implements ConnectionUser, CommandPumpHost {
+export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
   readonly #options: RelayOptions;
   readonly #client: FramedSocket;
   readonly #pump: CommandPump;
@@ -62,6 +76,13 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   #hasAnswered = false;
   #silence: NodeJS.Timeout | undefined;
   #desyncReason: string | undefined;
+  /** What was asked to be enabled on the lease. */
+  #enable: EnableRequest | undefined;
+  #hasHadLease = false;
+  #hasReplaced = false;
+  /** The connection is about to be replaced: what it still says is not for the client. */
+  #isLosing = false;
+  #lastTrafficAt = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -100,7 +121,29 @@ export class Relay implements ConnectionUser, CommandPumpHost {
 
   /** Whether the session has nothing under way: between commands, or in IDLE. */
   get isIdle(): boolean {
-    return this.isQuiet || this.#pump.leaving?.idle !== undefined;
+    return this.isQuiet || this.isInIdle;
+  }
+
+  get isInIdle(): boolean {
+    return this.#pump.leaving?.idle !== undefined;
+  }
+
+  get quietSince(): number | undefined {
+    return this.#lease !== undefined && this.isIdle ? this.#lastTrafficAt : undefined;
+  }
+
+  reclaim(): void {
+    const lease = this.#lease;
+    if (lease === undefined || !this.isIdle) return;
+    const { set, isDirty, connection } = lease;
+    const isPristine = set === '' && !isDirty && connection.ledger.selected === 'no';
+    if (isPristine && this.isQuiet && this.#pump.isBetweenCommands) {
+      // The client need not know: its next command takes another lease.
+      this.#lease = undefined;
+      lease.release({});
+    } else {
+      this.#bye('reclaimed', 'Others of this user wait for the connection', 'UNAVAILABLE');
+    }
   }
 
   /** Ends the session with BYE, as soon as that is no lie about the framing. */
@@ -110,19 +153,15 @@ export class Relay implements ConnectionUser, CommandPumpHost {
 
   // ---- what the command pump asks for
 
-  requestLease(): void {
-    this.#options.acquire().then(
-      (lease) => {
-        this.#client.guard(() => {
-          this.#leaseGranted(lease);
-        });
-      },
-      (error: unknown) => {
-        this.#client.guard(() => {
-          this.#leaseRefused(asProxyError(error));
-        });
-      },
-    );
+  requestLease(enable: EnableRequest | undefined): void {
+    this.#ask(this.#options.acquire({ enable, isSwap: this.#hasHadLease }), enable);
+  }
+
+  exchangeLease(enable: EnableRequest): void {
+    const lease = this.#lease;
+    if (lease === undefined) throw new Error('there is no lease to exchange');
+    this.#lease = undefined;
+    this.#ask(this.#options.exchange(lease, enable), enable);
   }
 
   answer(reply: string | Buffer): void {
@@ -177,6 +216,9 @@ export class Relay implements ConnectionUser, CommandPumpHost {
 
   forward(bytes: Buffer): void {
     this.#silence?.refresh();
+    if (this.#isLosing) return;
+    this.#pump.first.spoil();
+    this.#lastTrafficAt = this.#options.now();
     if (!this.#client.write(bytes)) this.#lease?.connection.pause();
   }
 
@@ -193,7 +235,8 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   }
 
   onBye(): void {
-    // It reaches the client as it is; the end of the connection follows.
+    // It reaches the client as it is, and the end of the connection follows; unless nobody need know.
+    this.#isLosing = this.#canReplace;
   }
 
   onEnabled(): void {
@@ -217,6 +260,10 @@ export class Relay implements ConnectionUser, CommandPumpHost {
       this.#bye('desynced', ERRORS.upstream_protocol.refusal.text, 'UNAVAILABLE');
       return;
     }
+    if (this.#isLosing) {
+      this.#replace();
+      return;
+    }
     this.#pump.run();
     this.#finishIfAnswered();
   }
@@ -226,20 +273,41 @@ export class Relay implements ConnectionUser, CommandPumpHost {
   }
 
   onClosed(): void {
-    if (this.#lease?.connection.hasBye === true) this.#finish('upstream_lost');
+    if (this.#canReplace) this.#replace();
+    else if (this.#lease?.connection.hasBye === true) this.#finish('upstream_lost');
     else this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
   }
 
-  // ---- the ends
+  // ---- the lease
+
+  #ask(asking: Promise<Lease>, enable: EnableRequest | undefined): void {
+    asking.then(
+      (lease) => {
+        this.#client.guard(() => {
+          this.#leaseGranted(lease, enable);
+        });
+      },
+      (error: unknown) => {
+        this.#client.guard(() => {
+          this.#leaseRefused(asProxyError(error));
+        });
+      },
+    );
+  }
 
   #hold(lease: Lease): void {
     this.#lease = lease;
+    this.#hasHadLease = true;
+    this.#lastTrafficAt = this.#options.now();
+    this.#pump.first.watch(lease);
+    lease.holder = this;
     lease.connection.attach(this);
     if (!lease.connection.isUsable) this.onClosed();
   }
 
-  #leaseGranted(lease: Lease): void {
+  #leaseGranted(lease: Lease, enable: EnableRequest | undefined): void {
     if (this.#end === undefined) {
+      this.#enable = enable;
       this.#hold(lease);
       this.#pump.leaseSettled();
     } else {
@@ -248,12 +316,59 @@ export class Relay implements ConnectionUser, CommandPumpHost {
     }
   }
 
-  #leaseRefused(error: ProxyError): void {
+  /** Whether the client need not know that the connection is lost: nothing it sent has got any answer. */
+  get #canReplace(): boolean {
+    if (this.#end !== undefined || this.#hasReplaced || this.#lease === undefined) return false;
+    return this.#lease.isUntouched || this.#pump.first.repeatable !== undefined;
+  }
+
+  /** Goes on with another connection: once, since a second loss is no accident. */
+  #replace(): void {
+    const lease = this.#lease;
+    const command = this.#pump.first.repeatable;
+    this.#hasReplaced = true;
+    this.#isLosing = false;
+    this.#lease = undefined;
+    lease?.discard('error');
+    // Nothing was sent: the next command asks for another lease.
+    if (command === undefined) return;
+    const enable = this.#enable;
+    this.#pump.suspend();
+    this.#options.acquire({ enable, isSwap: true }).then(
+      (next) => {
+        this.#client.guard(() => {
+          this.#replaced(next, command);
+        });
+      },
+      (error: unknown) => {
+        this.#client.guard(() => {
+          this.#leaseRefused(asProxyError(error), true);
+        });
+      },
+    );
+  }
+
+  #replaced(lease: Lease, command: Buffer): void {
+    const isEnabled = this.#enable === undefined || lease.enableReply !== undefined;
+    if (this.#end !== undefined || !isEnabled) {
+      lease.release({});
+      this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
+      return;
+    }
+    this.#hold(lease);
+    if (this.#lease !== undefined) this.#pump.resend(lease, command);
+  }
+
+  #leaseRefused(error: ProxyError, isReplacement = false): void {
+    const { refusal } = error;
     if (this.#end !== undefined) return;
-    if (error.code === 'credentials')
-      this.#bye('credentials', error.refusal.text, error.refusal.responseCode);
+    if (error.code === 'credentials') this.#bye('credentials', refusal.text, refusal.responseCode);
+    else if (refusal.status === 'BYE') this.#bye('upstream_lost', refusal.text, refusal.responseCode);
+    else if (isReplacement) this.#pump.refuseLost(error);
     else this.#pump.leaseSettled(error);
   }
+
+  // ---- the ends
 
   #finishIfAnswered(): void {
     if (!this.#isInputEnded) return;

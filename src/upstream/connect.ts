@@ -58,14 +58,15 @@ export class Upstream {
   /**
    * Opens a connection and logs in. The caller owns the connection, and must close or destroy it.
    *
+   * @param clientAddress - as in {@link dial}
    * @throws ProxyError; what was opened is closed in good order then
    */
-  async connect(credentials: Credentials): Promise<UpstreamConnection> {
+  async connect(credentials: Credentials, clientAddress?: string): Promise<UpstreamConnection> {
     const { events, now } = this.#options;
     const startedAt = now();
     events.onConnectStarted();
     try {
-      const connection = await this.#open(credentials);
+      const connection = await this.#open(credentials, clientAddress);
       const openedAt = now();
       events.onOpened(connection, openedAt - startedAt);
       void connection.closed.then((end) => {
@@ -97,8 +98,8 @@ export class Upstream {
     await Promise.all([...this.#anonymous].map(({ closed }) => closed));
   }
 
-  async #open(credentials: Credentials): Promise<UpstreamConnection> {
-    const { connection, capabilities } = await this.#dial();
+  async #open(credentials: Credentials, clientAddress: string | undefined): Promise<UpstreamConnection> {
+    const { connection, capabilities } = await this.#dial(clientAddress);
     try {
       await logIn(connection, credentials, capabilities, this.#options.loginTimeoutMs);
       this.#anonymous.delete(connection);
@@ -110,8 +111,10 @@ export class Upstream {
     }
   }
 
-  async #dial(): Promise<{ connection: UpstreamConnection; capabilities: CapabilitySet }> {
-    const { socket, capabilities, serverId } = await dial(this.#options, this.#closing.signal);
+  async #dial(
+    clientAddress?: string,
+  ): Promise<{ connection: UpstreamConnection; capabilities: CapabilitySet }> {
+    const { socket, capabilities, serverId } = await dial(this.#options, this.#closing.signal, clientAddress);
     this.#serverId = serverId;
     const framedSocket = new FramedSocket(socket, new LineFramer(), this.#options.reportFault);
     const connection = new UpstreamConnection(++this.#lastId, framedSocket);

@@ -28,6 +28,8 @@ export type CloseReason =
   | 'dirty'
   | 'credentials'
   | 'evicted'
+  | 'probe'
+  | 'stale'
   | 'drain';
 
 /** Who sent FIN or RST first; `local` is what leaves a port in TIME_WAIT on this host. */
@@ -204,6 +206,10 @@ export class UpstreamConnection {
    */
   close(reason: CloseReason): void {
     if (this.#closeReason !== undefined) return;
+    if (this.#hasBye) {
+      this.#awaitPeerClose('bye');
+      return;
+    }
     if (!this.isUsable) {
       this.destroy(reason);
       return;
@@ -269,8 +275,8 @@ export class UpstreamConnection {
         this.#hasBye = true;
         this.#user.onBye(line);
       },
-      onEnabled: () => {
-        this.#user.onEnabled();
+      onEnabled: (line) => {
+        this.#user.onEnabled(line);
       },
       onCapabilities: (capabilities) => {
         this.capabilities = capabilities;

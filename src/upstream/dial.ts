@@ -45,9 +45,15 @@ export interface DialedSocket {
  * else's session, whatever the password, so that is a failure.
  *
  * @param signal - gives the attempt up
+ * @param clientAddress - told to the server by ID, for its log and its limits; Dovecot believes it of
+ *   `login_trusted_networks`
  * @throws ProxyError with a {@link ConnectFailure} as its code
  */
-export async function dial(options: DialOptions, signal?: AbortSignal): Promise<DialedSocket> {
+export async function dial(
+  options: DialOptions,
+  signal?: AbortSignal,
+  clientAddress?: string,
+): Promise<DialedSocket> {
   const { ImapFlow: Client } = await import('imapflow');
   const client = new Client({
     host: options.host,
@@ -58,7 +64,10 @@ export async function dial(options: DialOptions, signal?: AbortSignal): Promise<
     tls: { rejectUnauthorized: options.tlsVerify, minVersion: 'TLSv1.2', ...options.tlsFiles },
     connectionTimeout: options.timeoutMs,
     greetingTimeout: options.timeoutMs,
-    clientInfo: { name: 'imapbouncer' },
+    clientInfo: {
+      name: 'imapbouncer',
+      ...(clientAddress === undefined ? {} : { 'x-originating-ip': clientAddress }),
+    },
     logger: false,
     disableCompression: true,
     disableAutoEnable: true,

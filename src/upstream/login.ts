@@ -43,29 +43,60 @@ export async function logIn(
   }
 }
 
+/** How credentials are sent; `plain-at-once` has them in the command (RFC 4959). */
+export type LoginWay = 'plain-at-once' | 'plain' | 'login';
+
+/**
+ * @param offered - the capabilities before login
+ * @returns undefined if there is no way
+ */
+export function loginWay(offered: CapabilitySet): LoginWay | undefined {
+  if (offered.has('AUTH=PLAIN')) return offered.has('SASL-IR') ? 'plain-at-once' : 'plain';
+  return offered.has('LOGINDISABLED') ? undefined : 'login';
+}
+
 type Flight = string | Buffer;
 
 /** What to send: the command's text behind its tag, then an answer for each continuation that the server asks for. */
 function loginFlights(credentials: Credentials, offered: CapabilitySet): Flight[] {
-  const { authenticationId, authorizationId, secret } = credentials;
-  if (offered.has('AUTH=PLAIN')) {
-    const nul = Buffer.alloc(1);
-    const message = Buffer.concat([authorizationId, nul, authenticationId, nul, secret]);
-    const response = Buffer.from(message.toString('base64'), 'latin1');
-    message.fill(0);
-    return offered.has('SASL-IR')
-      ? [joined('AUTHENTICATE PLAIN ', response)]
-      : ['AUTHENTICATE PLAIN', joined(response, '\r\n')];
-  }
-  if (offered.has('LOGINDISABLED') || authorizationId.length > 0)
+  const way = loginWay(offered);
+  // LOGIN has no word for somebody else to act as.
+  if (way === undefined || (way === 'login' && credentials.authorizationId.length > 0))
     throw new ProxyError('greeting', { detail: 'the upstream offers no mechanism for these credentials' });
-  const [user, password] = [authenticationId, secret];
-  if (quotable(user) && quotable(password)) return [joined('LOGIN ', quoted(user), ' ', quoted(password))];
+  switch (way) {
+    case 'plain-at-once':
+      return [wrapped('AUTHENTICATE PLAIN ', plainResponse(credentials))];
+    case 'plain':
+      return ['AUTHENTICATE PLAIN', wrapped('', plainResponse(credentials), '\r\n')];
+    case 'login':
+      return loginCommand(credentials);
+  }
+}
+
+/** The message of RFC 4616 §2 in Base64. */
+function plainResponse({ authenticationId, authorizationId, secret }: Credentials): Buffer {
+  const nul = Buffer.alloc(1);
+  const message = Buffer.concat([authorizationId, nul, authenticationId, nul, secret]);
+  const response = Buffer.from(message.toString('base64'), 'latin1');
+  message.fill(0);
+  return response;
+}
+
+function loginCommand({ authenticationId: user, secret: password }: Credentials): Flight[] {
+  if (quotable(user) && quotable(password))
+    return [wrapped(joined('LOGIN ', quoted(user), ' '), quoted(password))];
   return [
     `LOGIN {${String(user.length)}}`,
     joined(user, ` {${String(password.length)}}\r\n`),
     joined(password, '\r\n'),
   ];
+}
+
+/** Joins, and overwrites the copy of the secret that went in. */
+function wrapped(before: Flight, copy: Buffer, after = ''): Buffer {
+  const whole = joined(before, copy, after);
+  copy.fill(0);
+  return whole;
 }
 
 function joined(...parts: Flight[]): Buffer {
@@ -91,7 +122,9 @@ function exchange(
     const remaining = [...answers];
     let bye = '';
     const timer = setTimeout(() => {
-      fail(new ProxyError('timeout', { detail: 'the upstream did not answer the login in time' }));
+      fail(
+        new ProxyError('timeout', { detail: 'the upstream did not answer the login in time', isBusy: true }),
+      );
     }, timeoutMs);
     const done = (): void => {
       clearTimeout(timer);

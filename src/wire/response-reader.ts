@@ -22,8 +22,8 @@ export interface ResponseSink {
   onCompleted(command: OutstandingCommand, status: TaggedStatus, line: Buffer): void;
   onContinuation(line: Buffer): void;
   onBye(line: Buffer): void;
-  /** `* ENABLED` came: the connection has state that no reset undoes (RFC 5161 §3.2). */
-  onEnabled(): void;
+  /** @param line - `* ENABLED`: the connection has state that no reset undoes (RFC 5161 §3.2) */
+  onEnabled(line: Buffer): void;
   onCapabilities(capabilities: CapabilitySet): void;
   /** @param line - `* NAMESPACE` (RFC 2342 §5), if it came in one piece */
   onNamespace(line: Buffer): void;
@@ -121,7 +121,7 @@ export class ResponseReader {
         sink.onBye(line);
         break;
       case 'enabled':
-        sink.onEnabled();
+        sink.onEnabled(line);
         break;
       case 'namespace':
         if (this.#framer.isLineStart && !this.#isInside) sink.onNamespace(line);
@@ -160,8 +160,9 @@ function isRewritten(head: ResponseHead): boolean {
   return head.kind === 'capability' || (head.kind === 'tagged' && head.hasCapability);
 }
 
+/** Lines that are short, and understood as a whole. */
 function isStatus(head: ResponseHead): boolean {
-  return head.kind === 'tagged' || head.kind === 'bye';
+  return head.kind === 'tagged' || head.kind === 'bye' || head.kind === 'enabled';
 }
 
 function passCapabilities(line: Buffer, sink: ResponseSink): void {

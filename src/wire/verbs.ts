@@ -32,6 +32,8 @@ export interface VerbRow {
   readonly hasLiterals: boolean;
   /** Whether its text may enable CONDSTORE (RFC 7162 §3.1). */
   readonly mayEnableCondstore: boolean;
+  /** Whether running it a second time, unknown to the client, does what running it once does. */
+  readonly isRepeatable: boolean;
 }
 
 const NONE = 0;
@@ -39,26 +41,30 @@ const LITERALS = 1;
 const CONDSTORE = 2;
 const ALL_READ = 4;
 const FIXED_FORM = 8;
+const REPEATABLE = 16;
 
 const TABLE: readonly (readonly [effect: VerbEffect, flags: number, ...verbs: string[]])[] = [
   // RFC 9051 §6.1, §6.2: any state, not authenticated state
-  ['none', NONE, 'NOOP'],
+  ['none', REPEATABLE, 'NOOP'],
   ['answered', NONE, 'CAPABILITY'],
   ['answered', LITERALS, 'ID'], // RFC 2971
   ['logout', NONE, 'LOGOUT'],
   ['refused', LITERALS, 'LOGIN', 'AUTHENTICATE'],
   ['refused', NONE, 'STARTTLS', 'COMPRESS', 'UNAUTHENTICATE'], // RFC 4978, RFC 8437
   // RFC 9051 §6.3: authenticated state
-  ['sticky', NONE, 'ENABLE'], // RFC 5161
-  ['select', LITERALS | CONDSTORE, 'SELECT', 'EXAMINE'],
-  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE', 'LSUB'],
-  ['none', LITERALS | CONDSTORE, 'LIST', 'XLIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
-  ['remembered', NONE, 'NAMESPACE'], // RFC 2342
-  ['none', LITERALS | CONDSTORE, 'STATUS'],
+  ['sticky', REPEATABLE, 'ENABLE'], // RFC 5161
+  ['select', LITERALS | CONDSTORE | REPEATABLE, 'SELECT', 'EXAMINE'],
+  ['none', LITERALS, 'CREATE', 'DELETE', 'RENAME', 'SUBSCRIBE', 'UNSUBSCRIBE'],
+  ['none', LITERALS | REPEATABLE, 'LSUB'],
+  ['none', LITERALS | CONDSTORE, 'XLIST'],
+  ['none', LITERALS | CONDSTORE | REPEATABLE, 'LIST'], // RFC 5819: LIST … RETURN (STATUS (HIGHESTMODSEQ))
+  ['remembered', REPEATABLE, 'NAMESPACE'], // RFC 2342
+  ['none', LITERALS | CONDSTORE | REPEATABLE, 'STATUS'],
   ['none', LITERALS | FIXED_FORM, 'APPEND'], // RFC 3502, RFC 4469
   ['none', LITERALS, 'REPLACE', 'UID REPLACE'], // RFC 8508
   ['idle', NONE, 'IDLE'],
-  ['none', LITERALS, 'GETQUOTA', 'GETQUOTAROOT', 'SETQUOTA'], // RFC 9208
+  ['none', LITERALS | REPEATABLE, 'GETQUOTA', 'GETQUOTAROOT'], // RFC 9208
+  ['none', LITERALS, 'SETQUOTA'],
   ['none', LITERALS, 'GETACL', 'SETACL', 'DELETEACL', 'LISTRIGHTS', 'MYRIGHTS'], // RFC 4314
   ['none', LITERALS, 'GETMETADATA', 'SETMETADATA', 'GETANNOTATION', 'SETANNOTATION'], // RFC 5464
   ['none', LITERALS, 'GENURLAUTH', 'RESETKEY', 'URLFETCH'], // RFC 4467
@@ -83,6 +89,7 @@ const ROWS: ReadonlyMap<string, VerbRow> = new Map(
         literalProof: literalProofOf(flags),
         hasLiterals: (flags & LITERALS) !== 0,
         mayEnableCondstore: (flags & CONDSTORE) !== 0,
+        isRepeatable: (flags & REPEATABLE) !== 0,
       }),
     ]),
   ),
@@ -100,6 +107,7 @@ const UNKNOWN: VerbRow = Object.freeze({
   literalProof: 'never',
   hasLiterals: false,
   mayEnableCondstore: false,
+  isRepeatable: false,
 });
 
 /**

@@ -120,21 +120,6 @@ describeWithDovecot('the doctor in front of Dovecot', () => {
     expect([plain.code, inTls.code]).toEqual([1, 1]);
   });
 
-  it('finds files that are no PEM before it asks the server', async () => {
-    const ca = await look(dovecots.valid, 'implicit', {
-      UPSTREAM_TLS_CA_FILE: fileURLToPath(import.meta.url),
-    });
-    expect(ca.code).toBe(78);
-    expect(ca.marked('PROBLEM')[0]).toContain('UPSTREAM_TLS_CA_FILE has no certificate in it');
-    const { caFile } = dovecots.valid;
-    const key = await look(dovecots.valid, 'implicit', {
-      UPSTREAM_TLS_CERT_FILE: caFile,
-      UPSTREAM_TLS_KEY_FILE: caFile,
-    });
-    expect(key.code).toBe(78);
-    expect(key.marked('PROBLEM')[0]).toContain("can't be used");
-  });
-
   it('finds a wrong password, and tries no other', async () => {
     const before = await dovecots.valid.log.countFailedLogins('alice');
     const found = await look(dovecots.valid, 'implicit', {}, { ...asAlice, password: 'not-hers\n' });
@@ -185,7 +170,7 @@ async function run(
   const file = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
   const child = spawn(
     process.execPath,
-    ['--import', file('bench/support/typescript-loader.mjs'), file('src/main.ts'), ...args],
+    ['--import', file('scripts/typescript-loader.mjs'), file('src/main.ts'), ...args],
     {
       env: {
         PATH: process.env['PATH'],
@@ -203,6 +188,27 @@ async function run(
   const [code] = (await once(child, 'close')) as [number | null];
   return { code, output: Buffer.concat(chunks).toString() };
 }
+
+describe('imapbouncer', () => {
+  it('exits with 78 for a TLS file that is no PEM, before it listens', async () => {
+    const UPSTREAM_TLS_CA_FILE = fileURLToPath(import.meta.url);
+    const { code, output } = await run([], { UPSTREAM_HOST: '127.0.0.1', UPSTREAM_TLS_CA_FILE });
+    expect(output).toBe(
+      `imapbouncer: UPSTREAM_TLS_CA_FILE is "${UPSTREAM_TLS_CA_FILE}"; it must hold the certificates of authorities in PEM (there is no certificate in it).\n`,
+    );
+    expect(code).toBe(78);
+  });
+
+  it.each([[['hunter2']], [['--version', 'hunter2']]])(
+    'refuses %j with exit code 64, and does not repeat it',
+    async (args) => {
+      expect(await run(args, {})).toEqual({
+        code: 64,
+        output: 'imapbouncer: unknown argument; see --help\n',
+      });
+    },
+  );
+});
 
 describe('imapbouncer --check', () => {
   it('names every mistake of the environment, and exits with 78', async () => {

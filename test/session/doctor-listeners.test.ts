@@ -109,14 +109,48 @@ describe('LISTEN and ADMIN_LISTEN', () => {
     expect(found.about('ADMIN_LISTEN')[0]).toContain('another listener of this configuration has that port');
   });
 
-  it('are warned of where other machines reach them and may not log in', async () => {
-    const environment = { LISTEN: 'imap://0.0.0.0:0' };
-    const warned = await look({ environment });
-    expect(warned.code).toBe(0);
-    expect(warned.about('PLAINTEXT_NETWORKS')[0]).toMatch(
-      /^warning: other machines can connect to 0.0.0.0:0/,
-    );
-    const allowed = await look({ environment: { ...environment, PLAINTEXT_NETWORKS: '10.0.0.0/8' } });
-    expect(allowed.about('PLAINTEXT_NETWORKS')).toEqual([]);
+  it('are problems where one of them has all addresses of a port', async () => {
+    const port = await occupy({ host: '127.0.0.1', port: 0 });
+    await new Promise((resolve) => servers.pop()?.close(resolve));
+    const found = await look({
+      environment: { LISTEN: `imap://0.0.0.0:${String(port)},imap://127.0.0.1:${String(port)}` },
+    });
+    expect(found.about('LISTEN')).toEqual([
+      `ok: 0.0.0.0:${String(port)} can be opened`,
+      `PROBLEM: 127.0.0.1:${String(port)} can't be opened; another listener of this configuration has that port; give it another one`,
+    ]);
+  });
+
+  it('are written with brackets around an IPv6 address', async () => {
+    const found = await look({ environment: { LISTEN: 'imap://[::1]:0', ADMIN_LISTEN: '[::1]:0' } });
+    for (const topic of ['LISTEN', 'ADMIN_LISTEN'])
+      expect(found.about(topic)[0]).toMatch(/^(?:ok|PROBLEM): \[::1\]:0 can/);
+  });
+});
+
+describe('PLAINTEXT_NETWORKS', () => {
+  const others =
+    'other machines can connect to 0.0.0.0:0, but only clients on this one may log in without TLS';
+  const trusted = 'add the networks that you trust with passwords';
+
+  it.each([
+    ['imap://0.0.0.0:0', 'loopback', [`warning: ${others}; ${trusted}`]],
+    ['imap://0.0.0.0:0', '10.0.0.0/8', []],
+    ['imap://0.0.0.0:0', 'none', [`warning: nobody may log in at 0.0.0.0:0 without TLS; ${trusted}`]],
+    ['imap://127.0.0.1:0', 'loopback', []],
+    ['imap://127.0.0.1:0', '0.0.0.0/0', []],
+    ['imap://127.0.0.1:0', 'none', ['warning: nobody may log in at 127.0.0.1:0 without TLS; add loopback']],
+    [
+      'imap://127.0.0.1:0,imap://localhost:0',
+      '10.0.0.0/8',
+      [
+        'warning: nobody may log in at 127.0.0.1:0 without TLS; add loopback',
+        'warning: nobody may log in at localhost:0 without TLS; add loopback',
+      ],
+    ],
+  ])('is warned of where clients of %s may not log in: %s', async (LISTEN, PLAINTEXT_NETWORKS, warnings) => {
+    const found = await look({ environment: { LISTEN, PLAINTEXT_NETWORKS } });
+    expect(found.code).toBe(0);
+    expect(found.about('PLAINTEXT_NETWORKS')).toEqual(warnings);
   });
 });

@@ -1,6 +1,8 @@
 // What the doctor says of servers that no real one stands for: odd, silent, hostile, or gone.
 
+import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ConfigError } from '../../src/config/config-error.js';
 import { diagnose } from '../support/doctor.js';
 import type { DiagnoseOptions, Diagnosis } from '../support/doctor.js';
 import { startScriptedUpstream } from '../support/scripted-upstream.js';
@@ -283,12 +285,19 @@ describe('--wrong-login', () => {
   });
 });
 
+it('ends for a TLS file that is no PEM as a start does, before it asks the server', async () => {
+  const upstream = await start();
+  const environment = { UPSTREAM_TLS_CA_FILE: fileURLToPath(import.meta.url) };
+  await expect(diagnose(upstream, { environment })).rejects.toThrow(ConfigError);
+  expect(upstream.connections).toEqual([]);
+});
+
 it('warns of settings that do nothing, or not what was meant', async () => {
-  const found = await look({}, { environment: { AUTH_CACHE_TTL: '0', UPSTREAM_MAX_CONNECTION_RATE: '5' } });
+  const found = await look({}, { environment: { AUTH_CACHE_TTL: '0', COMMAND_RATE_LIMIT: '5' } });
   expect(found.code).toBe(0);
   expect(found.about('configuration')).toEqual([
     'ok: every variable is right by itself',
-    'warning: UPSTREAM_MAX_CONNECTION_RATE has no effect in this version',
+    'warning: COMMAND_RATE_LIMIT has no effect in this version',
     'warning: AUTH_CACHE_TTL is 0: every login goes upstream, so connections are hardly reused',
   ]);
   expect(found.lines.at(-1)).toBe('Fine: nothing here makes logins fail, 2 warnings.');

@@ -16,7 +16,8 @@ type Way = 'LOGOUT' | 'FIN' | 'RST';
  * What the upstream sees between two clients: nothing, since nothing was sent on the connection; the reset by this
  * command; or the end of the connection.
  */
-type Seen = 'nothing' | 'NOOP' | 'UNSELECT' | 'EXAMINE' | 'discard';
+/** `apart`: the connection is kept, and only for those who want the same enabled. */
+type Seen = 'nothing' | 'NOOP' | 'UNSELECT' | 'EXAMINE' | 'discard' | 'apart';
 
 interface Row {
   readonly name: string;
@@ -383,7 +384,23 @@ const rows: readonly Row[] = [
     },
     seen: 'NOOP',
   },
-  { name: 'after ENABLE', run: ({ client }) => expectOk(client, 'ENABLE QRESYNC'), seen: 'discard' },
+  { name: 'after ENABLE', run: ({ client }) => expectOk(client, 'ENABLE QRESYNC'), seen: 'apart' },
+  {
+    name: 'after ENABLE twice',
+    run: async ({ client }) => {
+      await expectOk(client, 'ENABLE CONDSTORE');
+      await expectOk(client, 'ENABLE QRESYNC');
+    },
+    seen: 'discard',
+  },
+  {
+    name: 'after ENABLE behind SELECT',
+    run: async ({ client }) => {
+      await expectOk(client, 'SELECT INBOX');
+      await expectOk(client, 'ENABLE CONDSTORE');
+    },
+    seen: 'discard',
+  },
   {
     name: 'after ENABLE that was refused',
     run: async ({ client, stage: s }) => {
@@ -422,7 +439,8 @@ const rows: readonly Row[] = [
       s.upstream.once('ESEARCH', (command, connection) => connection.ok(command));
       await expectOk(client, text);
     },
-    seen: 'discard',
+    // The others only may enable CONDSTORE.
+    seen: /^(?:SELECT INBOX \(COND|EXAMINE|STATUS)/.test(text) ? 'apart' : 'discard',
   })),
   ...[
     'FETCH 1 (FLAGS MODSEQ)',
@@ -607,6 +625,8 @@ describe('the next client of the same user', () => {
     await s.untilSessions(1);
     if (seen === 'discard') {
       await connection.waitForClose();
+    } else if (seen === 'apart') {
+      await s.untilPool({ idle: 1, leased: 1, resetting: 0 });
     } else {
       await s.untilPool({ idle: 1, leased: 1, resetting: 0 });
       const commands = connection.commands.slice(before);
@@ -619,8 +639,11 @@ describe('the next client of the same user', () => {
 
     const next = await s.logIn('alice');
     expect(await transcript(next)).toBe(expected);
-    const last = await s.connectionOf('alice', seen === 'discard' ? 2 : 1);
-    if (seen !== 'discard') expect(last).toBe(connection);
+    const isLost = seen === 'discard' || seen === 'apart';
+    const last = await s.connectionOf('alice', isLost ? 2 : 1);
+    if (isLost) expect(last).not.toBe(connection);
+    else expect(last).toBe(connection);
+    if (seen === 'apart') expect(connection.isOpen).toBe(true);
     expect([...last.enabled]).toEqual([]);
     expect(last.notify).toBeUndefined();
 

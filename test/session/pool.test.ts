@@ -499,7 +499,17 @@ describe('a password that was changed upstream', () => {
       status: 'NO',
       text: '[LIMIT] too many connections',
     });
-    expect((await client.command('NOOP')).text).toBe('NOOP done (alice)');
+    // In the meantime the server is left alone, and its words are said again.
+    expect(await client.command('NOOP')).toMatchObject({
+      status: 'NO',
+      text: '[LIMIT] too many connections',
+    });
+    expect(s.count('AUTHENTICATE')).toBe(2);
+    await s.proxy.until(
+      async () => (await client.command('NOOP')).text === 'NOOP done (alice)',
+      'the server is asked again',
+    );
+    expect(s.count('AUTHENTICATE')).toBe(3);
   });
 });
 

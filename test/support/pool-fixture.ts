@@ -3,9 +3,13 @@
 import { ProxyError } from '../../src/errors.js';
 import { identityOf } from '../../src/identity.js';
 import type { Credentials, Identity } from '../../src/identity.js';
+import { BackOff } from '../../src/pool/back-off.js';
 import { ConnectionPools } from '../../src/pool/connection-pools.js';
+import { ConnectionRate } from '../../src/pool/connection-rate.js';
 import type { Lease } from '../../src/pool/lease.js';
 import type { LeaseRequest, PoolOptions } from '../../src/pool/pool-options.js';
+import { UpstreamGate } from '../../src/pool/upstream-gate.js';
+import { enable } from '../../src/upstream/enable.js';
 import { resetConnection } from '../../src/upstream/reset.js';
 import type { UpstreamConnection } from '../../src/upstream/connection.js';
 import { verbRow } from '../../src/wire/verbs.js';
@@ -38,6 +42,9 @@ const DEFAULTS: PoolOptions = {
   maxAgeMs: 0,
   acquireTimeoutMs: 15_000,
   acquireMaxWaiting: 100,
+  reservedPerUser: 0,
+  probeAfterMs: 1_000_000,
+  keepaliveIntervalMs: 0,
   releaseTimeoutMs: 5_000,
 };
 
@@ -45,25 +52,42 @@ const DEFAULTS: PoolOptions = {
 export class PoolFixture {
   readonly server = new MemoryServer();
   readonly pools: ConnectionPools;
+  readonly backOff = new BackOff({ now: () => performance.now(), random: () => 0.5 });
+  readonly gate: UpstreamGate;
+  /** Why pools were forgotten. */
+  readonly evictions: string[] = [];
   /** Logins that wait for the test, if `holdsLogins`. */
   readonly held: HeldLogin[] = [];
   readonly events: string[] = [];
   readonly faults: unknown[] = [];
   /** As whom each connection was opened. */
   readonly users = new Map<UpstreamConnection, string>();
+  /** What connections are opened with. */
+  credential: object = {};
   holdsLogins = false;
   loginError: ProxyError | undefined;
   attempts = 0;
 
-  constructor(options: Partial<PoolOptions> = {}) {
+  constructor(options: Partial<PoolOptions> = {}, perMinute = 0) {
+    const now = (): number => performance.now();
+    this.gate = new UpstreamGate(
+      this.backOff,
+      new ConnectionRate({ perMinute, now, onAvailable: () => undefined }),
+    );
     this.pools = new ConnectionPools(
       { ...DEFAULTS, ...options },
-      { reset: resetConnection },
+      { reset: resetConnection, enable },
+      this.gate,
       {
         onLeased: (isReuse) => this.events.push(isReuse ? 'leased again' : 'leased'),
         onLeaseEnded: () => this.events.push('ended'),
         onRejected: (error) => this.events.push(`rejected ${error.code}`),
         onReset: (outcome) => this.events.push(`reset ${outcome}`),
+        onSwapped: () => this.events.push('swapped'),
+        onProbed: (isAlive) => this.events.push(isAlive ? 'probed' : 'probed in vain'),
+        onPoolCreated: () => undefined,
+        onPoolEvicted: (reason) => this.evictions.push(reason),
+        onReclaimed: (_identity, count) => this.events.push(`reclaimed ${String(count)}`),
         onFault: (error) => this.faults.push(error),
       },
       // Looked up at each call: tests replace it.
@@ -74,7 +98,8 @@ export class PoolFixture {
   acquire(user: string, extra: Partial<LeaseRequest> = {}): Promise<Lease> {
     const lease = this.pools.acquire({
       identity: identityFor(user),
-      open: () => this.#connect(user),
+      credential: this.credential,
+      open: () => this.gate.open(identityFor(user).key, () => this.#connect(user)),
       ...extra,
     });
     // A test may look at the outcome only later.
@@ -84,7 +109,10 @@ export class PoolFixture {
 
   /** Leases a connection that has just logged in; the test knows that there is room for it. */
   async adopt(user: string, verified: UpstreamConnection): Promise<Lease> {
-    const lease = await this.pools.adopt(identityFor(user), verified);
+    const lease = await this.pools.adopt(
+      { identity: identityFor(user), credential: this.credential },
+      verified,
+    );
     if (lease === undefined) throw new Error('there was no room for the verified connection');
     return lease;
   }

@@ -41,6 +41,7 @@ describe('defaults', () => {
         tlsVerify: true,
         connectTimeoutMs: 10_000,
         loginTimeoutMs: 40_000,
+        clientAddress: 'off',
       },
       listeners: [{ kind: 'tcp', host: '127.0.0.1', port: 1143 }],
       plaintextNetworks: ['127.0.0.0/8', '::1/128'],
@@ -49,8 +50,12 @@ describe('defaults', () => {
         mailboxCacheTtlMs: 300_000,
         maxConnections: 1000,
         maxConnectionsPerUser: 8,
+        reservedPerUser: 1,
+        maxConnectionRatePerMinute: 0,
         maxLeasesPerConnection: 0,
         maxAgeMs: 3_600_000,
+        probeAfterMs: 30_000,
+        keepaliveIntervalMs: 240_000,
         acquireTimeoutMs: 15_000,
         acquireMaxWaiting: 1000,
         releaseTimeoutMs: 5000,
@@ -87,6 +92,14 @@ describe('defaults', () => {
     const { pool } = loadConfig({ ...base, UPSTREAM_MAX_CONNECTIONS: '3' });
     expect(pool).toMatchObject({ maxConnections: 3, maxConnectionsPerUser: 3 });
   });
+
+  test.each(['UPSTREAM_MAX_CONNECTIONS', 'UPSTREAM_MAX_CONNECTIONS_PER_USER'])(
+    'reserve nothing of the one connection that %s leaves to a user',
+    (name) => {
+      const { pool } = loadConfig({ ...base, [name]: '1' });
+      expect(pool).toMatchObject({ maxConnectionsPerUser: 1, reservedPerUser: 0 });
+    },
+  );
 });
 
 describe('every variable', () => {
@@ -102,6 +115,7 @@ describe('every variable', () => {
       UPSTREAM_TLS_KEY_FILE: file('key.pem'),
       UPSTREAM_CONNECT_TIMEOUT: '1s',
       UPSTREAM_LOGIN_TIMEOUT: '2s',
+      UPSTREAM_CLIENT_ADDRESS: 'id',
       LISTEN: 'imap://[::1]:0,unix:/run/imap.sock?mode=0660&group=mail',
       PLAINTEXT_NETWORKS: '10.0.0.0/8',
       ADMIN_LISTEN: '[::1]:0',
@@ -114,8 +128,12 @@ describe('every variable', () => {
       RELEASE_TIMEOUT: '9s',
       UPSTREAM_MAX_CONNECTIONS: '20',
       UPSTREAM_MAX_CONNECTIONS_PER_USER: '10',
+      UPSTREAM_RESERVED_PER_USER: '9',
+      UPSTREAM_MAX_CONNECTION_RATE: '17',
       UPSTREAM_MAX_LEASES_PER_CONNECTION: '11',
       UPSTREAM_MAX_AGE: '12s',
+      PROBE_AFTER: '18s',
+      KEEPALIVE_INTERVAL: '19s',
       CLIENT_MAX_CONNECTIONS: '13',
       CLIENT_LOGIN_TIMEOUT: '14s',
       CLIENT_INACTIVITY_TIMEOUT: '15s',
@@ -136,6 +154,7 @@ describe('every variable', () => {
         tlsKeyFile: file('key.pem'),
         connectTimeoutMs: 1000,
         loginTimeoutMs: 2000,
+        clientAddress: 'id',
       },
       listeners: [
         { kind: 'tcp', host: '::1', port: 0 },
@@ -147,8 +166,12 @@ describe('every variable', () => {
         mailboxCacheTtlMs: 3000,
         maxConnections: 20,
         maxConnectionsPerUser: 10,
+        reservedPerUser: 9,
+        maxConnectionRatePerMinute: 17,
         maxLeasesPerConnection: 11,
         maxAgeMs: 12_000,
+        probeAfterMs: 18_000,
+        keepaliveIntervalMs: 19_000,
         acquireTimeoutMs: 7000,
         acquireMaxWaiting: 8,
         releaseTimeoutMs: 9000,
@@ -219,6 +242,16 @@ describe('problems', () => {
     expect(problemsOf({ ...base, UPSTREAM_TLS_CERT_FILE: file('cert.pem') })).toEqual([
       'UPSTREAM_TLS_KEY_FILE is not set; UPSTREAM_TLS_CERT_FILE needs the key that belongs to it.',
     ]);
+  });
+
+  test.each([
+    [{ UPSTREAM_MAX_CONNECTIONS_PER_USER: '4' }, 4],
+    [{ UPSTREAM_MAX_CONNECTIONS: '3' }, 3],
+    [{}, 8],
+  ])('include a reserve that leaves no connection to quiet sessions: %j', (env, perUser) => {
+    const sentence = `UPSTREAM_RESERVED_PER_USER is ${perUser}; it must be less than UPSTREAM_MAX_CONNECTIONS_PER_USER, which is ${perUser}.`;
+    expect(problemsOf({ ...base, ...env, UPSTREAM_RESERVED_PER_USER: String(perUser) })).toEqual([sentence]);
+    expect(problemsOf({ ...base, ...env, UPSTREAM_RESERVED_PER_USER: String(perUser - 1) })).toEqual([]);
   });
 
   test('do not repeat themselves: a file that is missing is one problem', () => {

@@ -20,17 +20,9 @@ function explain(
   environment: Readonly<Record<string, string>> = {},
 ): string {
   const { upstream } = loadConfig({ UPSTREAM_HOST: 'mail.example.org', ...environment });
-  const cause = Object.assign(
-    new Error('inner', { cause: Object.assign(new Error('x'), { code: system }) }),
-    {},
-  );
+  const cause = new Error('inner', { cause: Object.assign(new Error('x'), { code: system }) });
   const error = new ProxyError(code, { cause, ...(detail === undefined ? {} : { detail }) });
-  const { topic, text } = explainFailure(error, {
-    upstream,
-    certificate: undefined,
-    acceptsTcp: undefined,
-    ...context,
-  });
+  const { topic, text } = explainFailure(error, { upstream, ...context });
   return `${topic}: ${text}`;
 }
 
@@ -41,6 +33,12 @@ test.each<[ErrorCode, RegExp]>([
   ['network', /^TCP: mail\.example\.org:993 can't be reached .*firewalls/],
 ])('has a sentence for %s', (code, sentence) => {
   expect(explain(code)).toMatch(sentence);
+});
+
+test('puts an IPv6 address into brackets', () => {
+  expect(explain('refused', {}, { UPSTREAM_HOST: '2001:db8::1' })).toMatch(
+    /^TCP: \[2001:db8::1\]:993 refuses/,
+  );
 });
 
 describe('a time-out', () => {

@@ -16,6 +16,8 @@ const EMPTY_POOLS: PoolSnapshot = {
   idle: 0,
   leased: 0,
   resetting: 0,
+  probing: 0,
+  quiet: 0,
   closing: 0,
   waiting: 0,
   longestWaitMs: 0,
@@ -81,13 +83,19 @@ const TYPES: Record<string, readonly string[]> = {
     'upstream_connect_failures_total',
     'leases_total',
     'lease_reuses_total',
+    'lease_swaps_total',
     'lease_timeouts_total',
     'lease_rejections_total',
     'session_resets_total',
     'session_reset_failures_total',
+    'session_probes_total',
+    'session_probe_failures_total',
+    'pools_created_total',
+    'pools_evicted_total',
     'auth_cache_lookups_total',
     'auth_cache_hits_total',
     'auth_failure_cache_hits_total',
+    'auth_cache_evictions_total',
   ],
   gauge: [
     'client_connections',
@@ -98,6 +106,7 @@ const TYPES: Record<string, readonly string[]> = {
     'lease_waiters',
     'lease_waiters_limit',
     'lease_longest_wait_seconds',
+    'leases_quiet',
     'auth_cache_entries',
     'mailbox_cache_ttl_seconds',
     'build_info',
@@ -249,45 +258,45 @@ const EVENTS: readonly (readonly [
 ])[] = [
   [
     'an accepted client',
-    (m) => m.accepted('unix'),
+    (m) => m.clients.accepted('unix'),
     { 'client_connections_accepted_total{listener="unix"}': 1 },
   ],
   [
     'a rejected client',
-    (m) => m.rejected('max_clients'),
+    (m) => m.clients.rejected('max_clients'),
     { 'client_connections_rejected_total{reason="max_clients"}': 1 },
   ],
   [
     'a login',
-    (m) => m.login('cached', 250),
+    (m) => m.clients.login('cached', 250),
     {
       'client_logins_total{outcome="cached"}': 1,
       'client_login_duration_seconds_count{outcome="cached"}': 1,
       'client_login_duration_seconds_sum{outcome="cached"}': 0.25,
     },
   ],
-  ['a command', (m) => m.command('UID FETCH'), { 'client_commands_total{command="UID FETCH"}': 1 }],
-  ['an unknown command', (m) => m.command('XYZZY'), { 'client_commands_total{command="other"}': 1 }],
+  ['a command', (m) => m.clients.command('UID FETCH'), { 'client_commands_total{command="UID FETCH"}': 1 }],
+  ['an unknown command', (m) => m.clients.command('XYZZY'), { 'client_commands_total{command="other"}': 1 }],
   [
     'a command named like a property',
-    (m) => m.command('constructor'),
+    (m) => m.clients.command('constructor'),
     {
       'client_commands_total{command="other"}': 1,
     },
   ],
   [
     'the end of a session',
-    (m) => m.sessionClosed(7, 9),
+    (m) => m.clients.sessionClosed(7, 9),
     { client_received_bytes_total: 7, client_sent_bytes_total: 9 },
   ],
   [
     'a lease of a new connection',
-    (m) => m.leased(false, 0),
+    (m) => m.pools.leased(false, 0),
     { [`leases_total{${U}}`]: 1, [`lease_wait_duration_seconds_count{${U}}`]: 1 },
   ],
   [
     'a reuse',
-    (m) => m.leased(true, 500),
+    (m) => m.pools.leased(true, 500),
     {
       [`leases_total{${U}}`]: 1,
       [`lease_reuses_total{${U}}`]: 1,
@@ -297,19 +306,19 @@ const EVENTS: readonly (readonly [
   ],
   [
     'the end of a lease',
-    (m) => m.leaseEnded(2_000),
+    (m) => m.pools.leaseEnded(2_000),
     { [`lease_duration_seconds_count{${U}}`]: 1, [`lease_duration_seconds_sum{${U}}`]: 2 },
   ],
-  ['a clean reset', (m) => m.reset('clean'), { [`session_resets_total{${U}}`]: 1 }],
+  ['a clean reset', (m) => m.pools.reset('clean'), { [`session_resets_total{${U}}`]: 1 }],
   [
     'a failed reset',
-    (m) => m.reset('timeout'),
+    (m) => m.pools.reset('timeout'),
     { [`session_resets_total{${U}}`]: 1, [`session_reset_failures_total{${U}}`]: 1 },
   ],
-  ['an attempt to connect', (m) => m.connectStarted(), { [`upstream_connects_total{${U}}`]: 1 }],
+  ['an attempt to connect', (m) => m.upstream.connectStarted(), { [`upstream_connects_total{${U}}`]: 1 }],
   [
     'an opened connection',
-    (m) => m.opened(1_000),
+    (m) => m.upstream.opened(1_000),
     {
       [`upstream_connections_opened_total{${U}}`]: 1,
       [`upstream_connect_duration_seconds_count{${U}}`]: 1,
@@ -318,7 +327,7 @@ const EVENTS: readonly (readonly [
   ],
   [
     'a closed connection',
-    (m) => m.upstreamClosed(local, 11, 13),
+    (m) => m.upstream.closed(local, 11, 13),
     {
       [`upstream_connections_closed_total{${U},initiator="local",reason="idle"}`]: 1,
       [`upstream_received_bytes_total{${U}}`]: 11,
@@ -327,13 +336,13 @@ const EVENTS: readonly (readonly [
   ],
   [
     'a known credential',
-    (m) => m.authLookup('hit'),
+    (m) => m.auth.lookedUp('hit'),
     { auth_cache_lookups_total: 1, auth_cache_hits_total: 1 },
   ],
-  ['an unknown credential', (m) => m.authLookup('miss'), { auth_cache_lookups_total: 1 }],
+  ['an unknown credential', (m) => m.auth.lookedUp('miss'), { auth_cache_lookups_total: 1 }],
   [
     'a credential known to be wrong',
-    (m) => m.authLookup('refused'),
+    (m) => m.auth.lookedUp('refused'),
     { auth_cache_lookups_total: 1, auth_failure_cache_hits_total: 1 },
   ],
 ];
@@ -350,7 +359,7 @@ describe('events', () => {
   test('keep counting from scrape to scrape', async () => {
     const metrics = metricsWith();
     for (let scrapes = 0; scrapes < 3; scrapes += 1) {
-      metrics.command('NOOP');
+      metrics.clients.command('NOOP');
       await metrics.expose();
     }
     const { samples } = await scrape(metrics);
@@ -359,7 +368,7 @@ describe('events', () => {
 
   test('of one proxy are not seen by another', async () => {
     const [one, other] = [metricsWith(), metricsWith()];
-    one.connectStarted();
+    one.upstream.connectStarted();
     expect((await scrape(other)).samples.get(`imapbouncer_upstream_connects_total{${U}}`)).toBe(0);
   });
 });
@@ -374,10 +383,12 @@ const REASONS: Record<ErrorCode, readonly [string | undefined, string, string | 
   greeting: ['unavailable', 'greeting', undefined],
   credentials: ['credentials', 'credentials', undefined],
   limit: ['limit', 'limit', undefined],
+  throttled: ['throttled', 'throttled', 'timeout'],
   network: ['unavailable', 'network', undefined],
   lease_timeout: ['timeout', 'network', 'timeout'],
   queue_full: ['limit', 'network', 'queue_full'],
   draining: ['unavailable', 'network', 'draining'],
+  backoff: ['limit', 'limit', 'backoff'],
   upstream_lost: ['unavailable', 'network', undefined],
   upstream_protocol: ['protocol', 'network', undefined],
   cancelled: [undefined, 'network', undefined],
@@ -390,9 +401,9 @@ describe('errors', () => {
     const metrics = metricsWith();
     const before = ofUs(await scrape(metrics));
     const error = new ProxyError(code);
-    metrics.loginFailed(error);
-    metrics.connectFailed(error);
-    metrics.leaseRejected(error);
+    metrics.clients.loginFailed(error);
+    metrics.upstream.connectFailed(error);
+    metrics.pools.leaseRejected(error);
     const [login, connect, lease] = REASONS[code];
     const leaseKey =
       lease === 'timeout'
@@ -412,8 +423,8 @@ describe('label sets', () => {
     const before = await scrape(metrics);
     for (const [, event] of EVENTS) event(metrics);
     for (let i = 0; i < 100; i += 1) {
-      metrics.command(`X${i}`);
-      metrics.accepted(`listener-${i}`);
+      metrics.clients.command(`X${i}`);
+      metrics.clients.accepted(`listener-${i}`);
     }
     expect([...ofUs(await scrape(metrics)).samples.keys()]).toEqual([...ofUs(before).samples.keys()]);
   });
@@ -438,6 +449,8 @@ describe('gauges', () => {
       idle: 3,
       leased: 4,
       resetting: 5,
+      probing: 9,
+      quiet: 10,
       closing: 6,
       waiting: 7,
       longestWaitMs: 1_500,
@@ -452,6 +465,8 @@ describe('gauges', () => {
       [`imapbouncer_upstream_connections{${U},state="leased"}`]: 4,
       [`imapbouncer_upstream_connections{${U},state="resetting"}`]: 5,
       [`imapbouncer_upstream_connections{${U},state="closing"}`]: 6,
+      [`imapbouncer_upstream_connections{${U},state="probing"}`]: 9,
+      [`imapbouncer_leases_quiet{${U}}`]: 10,
       [`imapbouncer_lease_waiters{${U}}`]: 7,
       [`imapbouncer_lease_longest_wait_seconds{${U}}`]: 1.5,
       'imapbouncer_client_connections{listener="unix",state="login"}': 1,

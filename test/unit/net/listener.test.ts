@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openListener } from '../../../src/net/listener.js';
 import type { Listener, ListenerAddress } from '../../../src/net/listener.js';
@@ -68,6 +68,11 @@ describe('tcp', () => {
     expect(await isOpen({ port: listener.port!, host: '127.0.0.1' })).toBe(false);
   });
 
+  test('puts an IPv6 address into brackets', async () => {
+    const listener = await open({ kind: 'tcp', host: '::', port: 0 });
+    expect(listener.address).toBe(`[::]:${listener.port}`);
+  });
+
   test('does not read before its owner does', async () => {
     const listener = await open({ kind: 'tcp', host: '127.0.0.1', port: 0 });
     const client = connect({ port: listener.port!, host: '127.0.0.1' });
@@ -116,6 +121,30 @@ describe('unix', () => {
     await open(unix());
     await expect(open(unix())).rejects.toThrow('another process listens there');
     expect(await isOpen({ path: unix().path })).toBe(true);
+  });
+
+  test('leaves the socket of a process alone that is too busy to accept', async () => {
+    const { path } = unix();
+    // Listens, and blocks its event loop: what connects fills its backlog.
+    const script = `require('node:net').createServer().listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => {
+      require('node:fs').writeSync(1, 'listening');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+    })`;
+    const busy = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const clients: Socket[] = [];
+    try {
+      await once(busy.stdout, 'data');
+      const refused = new Promise<NodeJS.ErrnoException>((resolve) => {
+        for (let n = 0; n < 5; n += 1) clients.push(connect({ path }).on('error', resolve));
+      });
+      expect((await refused).code).toBe('EAGAIN');
+      await expect(open(unix())).rejects.toThrow('another process listens there');
+      expect((await stat(path)).isSocket()).toBe(true);
+    } finally {
+      for (const client of clients) client.destroy();
+      busy.kill('SIGKILL');
+      await once(busy, 'close');
+    }
   });
 
   test('leaves nothing open when the group does not exist', async () => {

@@ -252,9 +252,8 @@ describe('waiting', () => {
     start({ maxConnectionsPerUser: 1, acquireTimeoutMs: 1_000 });
     await fixture.acquire('alice');
     const second = fixture.acquire('alice');
-    const state = stateOf(second);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(await state).toBe('lease_timeout');
+    expect(await stateOf(second)).toBe('lease_timeout');
     expect(fixture.pools.snapshot.waiting).toBe(0);
   });
 
@@ -535,7 +534,9 @@ describe('a verified connection', () => {
     start({ maxConnectionsPerUser: 1, acquireTimeoutMs: 1_000 });
     await fixture.acquire('alice');
     const verified = fixture.server.connect();
-    expect(await fixture.pools.adopt(identityFor('alice'), verified)).toBe(undefined);
+    expect(await fixture.pools.adopt({ identity: identityFor('alice'), credential: {} }, verified)).toBe(
+      undefined,
+    );
     await expect(verified.closed).resolves.toMatchObject({ reason: 'evicted' });
     expect(fixture.pools.snapshot.waiting).toBe(0);
   });

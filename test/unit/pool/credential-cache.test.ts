@@ -44,7 +44,13 @@ function pass(durationMs: number): void {
 function cacheWith(
   options: Partial<{ ttlMs: number; failureTtlMs: number; max: number }> = {},
 ): CredentialCache {
-  return new CredentialCache({ ttlMs: 60_000, failureTtlMs: 10_000, max: 100, ...options });
+  return new CredentialCache({
+    ttlMs: 60_000,
+    failureTtlMs: 10_000,
+    max: 100,
+    onEvicted: () => undefined,
+    ...options,
+  });
 }
 
 describe('a fingerprint', () => {

@@ -5,10 +5,13 @@ import { MemoryServer } from '../../support/memory-server.js';
 function leaseWithEnds(): { lease: Lease; ends: string[] } {
   const connection = new MemoryServer().connect();
   const ends: string[] = [];
-  const lease = new Lease(connection, false, {
-    released: () => ends.push('released'),
-    discarded: (_lease, reason) => ends.push(`discarded ${reason}`),
-  });
+  const lease = new Lease(
+    { connection, isReuse: false, set: '', enableReply: undefined },
+    {
+      released: () => ends.push('released'),
+      discarded: (_lease, reason) => ends.push(`discarded ${reason}`),
+    },
+  );
   return { lease, ends };
 }
 
@@ -28,11 +31,11 @@ test('ends once: a discard, then nothing else', () => {
   expect(ends).toEqual(['discarded reset']);
 });
 
-test('is pristine until it is used, and clean until it is marked dirty', () => {
+test('is untouched until it is used, and clean until it is marked dirty', () => {
   const { lease } = leaseWithEnds();
-  expect([lease.isPristine, lease.isDirty]).toEqual([true, false]);
+  expect([lease.isUntouched, lease.isDirty]).toEqual([true, false]);
   lease.use();
-  expect([lease.isPristine, lease.isDirty]).toEqual([false, false]);
+  expect([lease.isUntouched, lease.isDirty]).toEqual([false, false]);
   lease.markDirty();
-  expect([lease.isPristine, lease.isDirty]).toEqual([false, true]);
+  expect([lease.isUntouched, lease.isDirty]).toEqual([false, true]);
 });

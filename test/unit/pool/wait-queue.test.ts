@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { ProxyError } from '../../../src/errors.js';
 import { WaitQueue } from '../../../src/pool/wait-queue.js';
+import type { WaitQueueOptions } from '../../../src/pool/wait-queue.js';
 import { stateOf } from '../../support/pool-fixture.js';
 
 beforeEach(() => {
@@ -12,7 +13,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function queueWith(options: Partial<{ maxWaiting: number; timeoutMs: number }> = {}): WaitQueue<string> {
+function queueWith(options: Partial<WaitQueueOptions<string>> = {}): WaitQueue<string> {
   return new WaitQueue<string>({
     maxWaiting: 10,
     timeoutMs: 1_000,
@@ -52,6 +53,66 @@ test('does not let an identity that can not be served hold the others up', async
   expect(queue.size).toBe(1);
   queue.rejectAll(new ProxyError('draining'));
   expect(await blocked).toBe('draining');
+});
+
+test('goes on in a line behind whoever is passed over, and keeps the turns of the lines', async () => {
+  const queue = queueWith();
+  const names = ['a1', 'a2', 'a3', 'b1', 'b2'];
+  const waits = names.map((request) => queue.wait(request.charAt(0), request));
+  const granted: string[] = [];
+  queue.serve((request) => {
+    if (request === 'a1' || request === 'b1') return 'pass';
+    granted.push(request);
+    return true;
+  });
+  expect(granted).toEqual(['a2', 'b2', 'a3']);
+  expect(queue.size).toBe(2);
+  expect(grant(queue, 9)).toEqual(['b1', 'a1']);
+  await Promise.all(waits);
+});
+
+test('asks each waiter that is passed over once, however many are granted', async () => {
+  const queue = queueWith({ maxWaiting: 1_000 });
+  const waits = Array.from({ length: 1_000 }, (_, index) =>
+    queue.wait('a', index % 2 === 0 ? 'odd' : 'even'),
+  );
+  let asked = 0;
+  queue.serve((request) => {
+    asked += 1;
+    return request === 'even' ? true : 'pass';
+  });
+  expect(asked).toBe(1_000);
+  expect(queue.size).toBe(500);
+  expect(grant(queue, 500)).toHaveLength(500);
+  await Promise.all(waits);
+});
+
+test('does not grant anything to whoever has left while others were asked', async () => {
+  const queue = queueWith();
+  const abort = new AbortController();
+  const gone = stateOf(queue.wait('a', 'a1', { signal: abort.signal }));
+  const stays = ['a2', 'b1'].map((request) => queue.wait(request.charAt(0), request));
+  const asked: string[] = [];
+  queue.serve((request) => {
+    asked.push(request);
+    if (request === 'a1') return false;
+    abort.abort();
+    return true;
+  });
+  expect(asked).toEqual(['a1', 'b1', 'a2']);
+  expect(await gone).toBe('cancelled');
+  await Promise.all(stays);
+});
+
+test('lets a newcomer go before those of its line that it goes before, and no further', async () => {
+  const queue = queueWith({
+    goesBefore: (newcomer, waiting) => newcomer.startsWith('A') && waiting.startsWith('a'),
+  });
+  const names = ['x1', 'a1', 'x2', 'a2', 'A1', 'A2', 'x3'];
+  const waits = names.map((request) => queue.wait('line', request));
+  const other = queue.wait('other', 'A3');
+  expect(grant(queue, 9)).toEqual(['x1', 'A3', 'A1', 'A2', 'a1', 'x2', 'a2', 'x3']);
+  await Promise.all([...waits, other]);
 });
 
 test('refuses one waiter too many, and has room again when one has left', async () => {

@@ -11,10 +11,15 @@ import { verbRow } from '../../../src/wire/verbs.js';
 import { bytesOf } from '../../support/chunks.js';
 
 class Sender {
-  readonly lease = new Lease(Object.create(null) as UpstreamConnection, false, {
-    released: () => undefined,
-    discarded: () => undefined,
-  });
+  readonly lease = new Lease(
+    {
+      connection: Object.create(null) as UpstreamConnection,
+      isReuse: false,
+      set: '',
+      enableReply: undefined,
+    },
+    { released: () => undefined, discarded: () => undefined },
+  );
   readonly #provability = new Provability();
   readonly #ledger = new CommandLedger();
 

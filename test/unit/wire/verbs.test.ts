@@ -105,6 +105,20 @@ const PROOFS: Readonly<Record<string, string>> = {
   'UID THREAD': 'succeeded',
 };
 
+/** Design: what the proxy may send again, unseen by the client. */
+const REPEATABLE = new Set([
+  'NOOP',
+  'NAMESPACE',
+  'LIST',
+  'LSUB',
+  'STATUS',
+  'ENABLE',
+  'EXAMINE',
+  'SELECT',
+  'GETQUOTA',
+  'GETQUOTAROOT',
+]);
+
 describe('the fixed form of APPEND', () => {
   const isFixed = (line: string): boolean => hasFixedForm(verbRow('APPEND'), bytesOf(line), 0, line.length);
 
@@ -142,9 +156,10 @@ describe('the fixed form of APPEND', () => {
 
 describe('the table', () => {
   test.each(Object.entries(EXPECTED))('has %s as its grammar and its effect are', (verb, expected) => {
-    const { literalProof, ...others } = verbRow(verb);
+    const { literalProof, isRepeatable, ...others } = verbRow(verb);
     expect(others).toEqual({ verb, ...expected });
     expect(literalProof).toBe(PROOFS[verb] ?? 'never');
+    expect(isRepeatable).toBe(REPEATABLE.has(verb));
   });
 
   test('knows no other verb but those of old drafts, which leave nothing behind', () => {
@@ -156,7 +171,12 @@ describe('the table', () => {
   test.each(['XYZZY', 'X', '', 'UID', 'UID NOOP', 'CONVERT', 'CANCELUPDATE', 'constructor', '__proto__'])(
     'takes %j for unknown, which may leave anything',
     (verb) => {
-      expect(verbRow(verb)).toEqual({ verb: 'other', literalProof: 'never', ...row('sticky') });
+      expect(verbRow(verb)).toEqual({
+        verb: 'other',
+        literalProof: 'never',
+        isRepeatable: false,
+        ...row('sticky'),
+      });
     },
   );
 

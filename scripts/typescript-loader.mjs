@@ -1,5 +1,4 @@
-// @ts-check
-// Lets plain `node` import the test helpers, which are TypeScript: types are stripped in memory, nothing is written.
+// Owns how plain `node` imports the TypeScript of src/ and test/: types are stripped in memory, nothing is written.
 
 import { readFile } from 'node:fs/promises';
 import { register } from 'node:module';

@@ -16,11 +16,13 @@ const keptLines = 15;
  *
  * @param {string} name - for messages
  * @param {string[]} args
- * @param {{ env?: Record<string, string>, hasChannel?: boolean, cwd: string }} options
+ * @param {{ env?: NodeJS.ProcessEnv, hasChannel?: boolean, cwd: string }} options
  * @returns {Child}
  */
 export function startChild(name, args, { env = process.env, hasChannel = false, cwd }) {
-  const stdio = ['ignore', 'pipe', 'pipe', ...(hasChannel ? ['ipc'] : [])];
+  /** @type {import('node:child_process').StdioOptions} */
+  const stdio = hasChannel ? ['ignore', 'pipe', 'pipe', 'ipc'] : ['ignore', 'pipe', 'pipe'];
+  /** @type {import('node:child_process').ChildProcess} */
   const child = spawn(process.execPath, args, { env, cwd, stdio });
   const lastLines = keepLastLines(child);
   // Whatever ends us, Ctrl-C twice or a defect: nothing stays behind.
@@ -34,6 +36,7 @@ export function startChild(name, args, { env = process.env, hasChannel = false, 
   void ended.then(() => process.off('exit', kill));
 
   let isStopping = false;
+  /** @type {Promise<never>} */
   const failed = new Promise((_, reject) => {
     void ended.then((how) => {
       const said = lastLines();
@@ -56,11 +59,15 @@ export function startChild(name, args, { env = process.env, hasChannel = false, 
   };
 }
 
-/** Reads all that a child says, so that it never blocks on a full pipe, and keeps the end of it. */
+/**
+ * Reads all that a child says, so that it never blocks on a full pipe, and keeps the end of it.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ */
 function keepLastLines(child) {
   let text = '';
   for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk) => {
+    stream?.setEncoding('utf8').on('data', (chunk) => {
       text = `${text}${chunk}`.slice(-8_000);
     });
   }
