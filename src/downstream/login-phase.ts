@@ -81,7 +81,8 @@ export class LoginPhase<A> {
   }
 
   #run(): void {
-    while (!this.#isBusy && !this.#isOver) {
+    // A client that doesn't read its replies gets no more of them.
+    while (!this.#isBusy && !this.#isOver && !this.#client.needsDrain) {
       const collected = this.#collector.next();
       switch (collected.kind) {
         case 'more':

@@ -9,9 +9,10 @@ import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
 import type { Lease } from '../pool/lease.js';
 import { byeReply } from '../relay/local-replies.js';
+import type { LeaseSource, LeaseWish } from '../relay/lease-desk.js';
 import type { IdentityMemory } from '../relay/memory.js';
 import { Relay } from '../relay/relay.js';
-import type { RelayEnd, RelayOptions, RelayWish } from '../relay/relay.js';
+import type { RelayEnd } from '../relay/relay.js';
 import { LineFramer } from '../wire/line-framer.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { LoginPhase } from './login-phase.js';
@@ -19,7 +20,7 @@ import type { LoginPhaseEnd } from './login-phase.js';
 
 /** How long a client may keep the socket open after it was sent everything. */
 const LINGER_MS = 5_000;
-/** How long a client may take nothing of what it is still to be sent. */
+/** How long a client may take for what it is still to be sent: a few hundred kilobytes at most. */
 const SLOW_READER_MS = 60_000;
 
 export type SessionEnd = RelayEnd | LoginPhaseEnd | 'login_timeout';
@@ -38,11 +39,11 @@ export interface SessionLogin {
   /** Takes a lease when there is none; the session keeps the credentials until the promise settles. */
   acquire(wish: SessionWish): Promise<Lease>;
   /** As in the relay's options. */
-  exchange: RelayOptions['exchange'];
+  exchange: LeaseSource['exchange'];
 }
 
 /** What the session wants of a lease. */
-export interface SessionWish extends RelayWish {
+export interface SessionWish extends LeaseWish {
   /** Whether the credentials are still there for a login. */
   readonly canLogIn: boolean;
   /** Aborted when the client has gone. */
@@ -208,16 +209,7 @@ export class Session {
       memory: login.memory,
       halfCloseTimeoutMs: this.#options.halfCloseTimeoutMs,
       now: this.#options.now,
-      exchange: (lease, enable) => login.exchange(lease, enable),
-      acquire: async (wish) => {
-        this.#isAcquiring = true;
-        try {
-          return await login.acquire({ ...wish, canLogIn: this.#canLogIn, signal: this.#abort.signal });
-        } finally {
-          this.#isAcquiring = false;
-          if (this.#end !== undefined) wipeCredentials(credentials);
-        }
-      },
+      leases: this.#leaseSource(credentials, login),
       onCommand: (row) => {
         this.#commands += 1;
         this.#options.events.onCommand(row);
@@ -229,6 +221,21 @@ export class Session {
       },
     });
     this.#relay.start();
+  }
+
+  #leaseSource(credentials: Credentials, login: SessionLogin): LeaseSource {
+    return {
+      exchange: (lease, enable) => login.exchange(lease, enable),
+      acquire: async (wish) => {
+        this.#isAcquiring = true;
+        try {
+          return await login.acquire({ ...wish, canLogIn: this.#canLogIn, signal: this.#abort.signal });
+        } finally {
+          this.#isAcquiring = false;
+          if (this.#end !== undefined) wipeCredentials(credentials);
+        }
+      },
+    };
   }
 
   #loginTimedOut(): void {
@@ -253,11 +260,12 @@ export class Session {
       this.#closed(end);
       return;
     }
-    // First the client may take its time to read, then a moment to hang up.
-    let linger: NodeJS.Timeout | undefined;
-    this.#client.setIdleTimeout(SLOW_READER_MS, () => {
+    // First the client may take its time to read, then a moment to hang up; whatever it sends meanwhile.
+    this.#client.setIdleTimeout(0, () => undefined);
+    const cutOff = (): void => {
       this.#client.destroy();
-    });
+    };
+    let linger = setTimeout(cutOff, SLOW_READER_MS);
     this.#client.listener = {
       onInput: () => {
         this.#client.discardInput();
@@ -271,9 +279,8 @@ export class Session {
     };
     this.#client.discardInput();
     this.#client.end(() => {
-      linger = setTimeout(() => {
-        this.#client.destroy();
-      }, LINGER_MS);
+      clearTimeout(linger);
+      linger = setTimeout(cutOff, LINGER_MS);
     });
     this.#client.resume();
   }

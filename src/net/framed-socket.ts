@@ -106,6 +106,11 @@ export class FramedSocket {
     return this.#socket.destroyed;
   }
 
+  /** Whether the peer takes less than it is sent: who answers it should stop until `onDrain`. */
+  get needsDrain(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
   get remoteAddress(): string | undefined {
     return this.#socket.remoteAddress;
   }

@@ -69,6 +69,11 @@ export class Lease {
     return this.#isDirty;
   }
 
+  /** Nothing was enabled or selected on it; what may still run is another question. */
+  get isPristine(): boolean {
+    return this.#set === '' && !this.#isDirty && this.connection.ledger.selected === 'no';
+  }
+
   get hasEnded(): boolean {
     return this.#hasEnded;
   }

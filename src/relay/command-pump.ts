@@ -4,45 +4,22 @@ import type { ProxyError } from '../errors.js';
 import type { FramedSocket } from '../net/framed-socket.js';
 import type { Lease } from '../pool/lease.js';
 import type { Leaving } from '../upstream/connection.js';
-import { readCommandHead, readTag } from '../wire/command-head.js';
-import type { CommandHead } from '../wire/command-head.js';
 import type { OutstandingCommand } from '../wire/command-ledger.js';
 import type { TaggedStatus } from '../wire/response-head.js';
 import { canTakeLiteral } from '../wire/literal-support.js';
 import { readCommandLiteral } from '../wire/literal.js';
 import type { MarkerResult } from '../wire/literal.js';
 import type { EnableRequest } from '../wire/enable.js';
-import type { VerbRow } from '../wire/verbs.js';
-import { badReply, refusalReply } from './local-replies.js';
+import type { CommandPumpHost } from './command-pump-host.js';
+import { NO_SUCH_LITERAL, commandStep } from './command-step.js';
+import { refusalReply } from './local-replies.js';
 import { Enabling } from './enabling.js';
 import type { FirstCommand } from './first-command.js';
 import { Outbound } from './outbound.js';
 import { SkippedCommand } from './skipped-command.js';
 
-const NO_SUCH_LITERAL = 'No such literal is possible here';
-
-/** What the pump needs of the session around it. */
-export interface CommandPumpHost {
-  /** The lease, if the session has one now. */
-  readonly lease: Lease | undefined;
-  /** Whether nothing is outstanding upstream, so that the proxy's own reply is in order. */
-  readonly isQuiet: boolean;
-  /** Gets a lease on which this is enabled, then calls `leaseSettled`. */
-  requestLease(enable: EnableRequest | undefined): void;
-  /** Has this enabled for the session, which is quiet, then calls `leaseSettled`. */
-  exchangeLease(enable: EnableRequest): void;
-  /** Sends the proxy's own reply. */
-  answer(reply: string | Buffer): void;
-  /** Whether the proxy answers the command itself. */
-  isLocal(head: CommandHead): boolean;
-  /** Gives the reply to a command that {@link isLocal}. */
-  answerLocally(head: CommandHead): void;
-  onCommand(row: VerbRow): void;
-  /** The session can't go on; what is leased can't be given back. */
-  onUnprovable(text: string): void;
-  /** The client has sent FIN, and every command that was complete was passed on or answered. */
-  onInputEnd(): void;
-}
+/** How many commands may wait for their answers; further ones stay unread until some are answered. */
+const MAX_OUTSTANDING = 1_000;
 
 /**
  * - `command`: the next line begins a command.
@@ -67,8 +44,6 @@ export class CommandPump {
   #current: OutstandingCommand | undefined;
   readonly #enabling = new Enabling();
   readonly #outbound: Outbound;
-  /** What was waited for when the connection was lost. */
-  #waitBefore: Wait;
   /** Whether the current command was answered: what still comes of it, no server reads as more of it. */
   #isAnswered = false;
   /** Size of the synchronizing literal that waits for `+`. */
@@ -151,34 +126,27 @@ export class CommandPump {
 
   /** The connection is gone, and with it the one command that was sent on it: nothing is read for now. */
   suspend(): void {
-    this.#waitBefore = this.#wait;
+    // What waited for that command's answer is looked at again.
     this.#wait = 'lease';
   }
 
-  /** Sends that command again. */
-  resend(lease: Lease, bytes: Buffer): void {
-    const { tag, row } = this.#lost;
-    this.#current = this.#outbound.command(lease, tag, row);
+  /**
+   * Sends that command again on another connection, or refuses it if there is none.
+   *
+   * @param bytes - the whole command
+   */
+  resume(next: { readonly lease: Lease; readonly bytes: Buffer } | ProxyError): void {
+    const lost = this.#current;
+    if (lost === undefined) throw new Error('no command was lost');
     this.#outbound.unblock();
-    lease.connection.write(bytes);
-    this.#resumeAfterLoss();
-  }
-
-  /** Refuses that command, since there is no other connection. */
-  refuseLost(error: ProxyError): void {
-    this.#host.answer(refusalReply(this.#lost.tag, error.refusal));
-    this.#current = undefined;
-    this.#outbound.unblock();
-    this.#resumeAfterLoss();
-  }
-
-  get #lost(): OutstandingCommand {
-    if (this.#current === undefined) throw new Error('no command was lost');
-    return this.#current;
-  }
-
-  #resumeAfterLoss(): void {
-    this.#wait = this.#waitBefore;
+    if (next instanceof Error) {
+      this.#current = undefined;
+      this.#host.answer(refusalReply(lost.tag, next.refusal));
+    } else {
+      this.#current = this.#outbound.command(next.lease, lost.tag, lost.row);
+      next.lease.connection.write(next.bytes);
+    }
+    this.#wait = undefined;
     this.run();
   }
 
@@ -199,7 +167,14 @@ export class CommandPump {
   }
 
   get #canGoOn(): boolean {
-    return this.#wait === undefined && !this.#outbound.isBlocked && !this.#isStopped;
+    if (this.#wait !== undefined || this.#outbound.isBlocked || this.#isStopped) return false;
+    return this.#mode !== 'command' || this.#hasRoom;
+  }
+
+  /** A client that doesn't read, or whose commands aren't answered, gets no more of them: each takes memory. */
+  get #hasRoom(): boolean {
+    const outstanding = this.#host.lease?.connection.ledger.size ?? 0;
+    return outstanding < MAX_OUTSTANDING && !this.#client.needsDrain;
   }
 
   #endInput(): void {
@@ -231,65 +206,28 @@ export class CommandPump {
   }
 
   #command(): void {
-    const { buffer, kind, start, end } = this.#client.framer;
-    const isWhole = kind === 'line';
-    const head = readCommandHead(buffer, start, isWhole ? end : buffer.length);
-    if (head === undefined) {
-      const tag = readTag(buffer, start, end);
-      this.#refuse(() => {
-        this.#host.answer(badReply(tag, 'Command syntax: tag, space, command'));
-      });
-      return;
+    const step = commandStep(this.#client.framer, this.#host, this.#enabling);
+    switch (step.kind) {
+      case 'answer':
+        this.#refuse(step.answer);
+        break;
+      case 'quiet':
+        this.#unread('quiet');
+        break;
+      case 'ask':
+        this.#passLater(step.head.tag, step.enable);
+        break;
+      case 'exchange':
+        this.#unread('lease');
+        this.#host.exchangeLease(step.enable);
+        break;
+      case 'pass':
+        this.#host.onCommand(step.head.row);
+        this.#current = this.#outbound.command(step.lease, step.head.tag, step.head.row);
+        this.#mode = 'argument';
+        this.#isAnswered = false;
+        this.#send(step.lease, this.#current, step.marker, true);
     }
-    if (this.#host.isLocal(head)) {
-      this.#refuse(() => {
-        this.#host.onCommand(head.row);
-        this.#host.answerLocally(head);
-      });
-    } else {
-      this.#pass(head, isWhole ? readCommandLiteral(buffer, start, end) : undefined);
-    }
-  }
-
-  /** Passes the first segment of a command on, once there is a lease. */
-  #pass(head: CommandHead, marker: MarkerResult): void {
-    const { tag, row } = head;
-    const { lease, isQuiet } = this.#host;
-    const { framer } = this.#client;
-    const step = framer.kind === 'line' ? this.#enabling.next(head, framer, lease, isQuiet) : undefined;
-    if (step?.kind === 'answer') {
-      this.#refuse(() => {
-        this.#host.onCommand(row);
-        const { untagged, tagged } = step.reply;
-        this.#host.answer(Buffer.concat([untagged, Buffer.from(tag, 'latin1'), tagged]));
-      });
-      return;
-    }
-    if (step?.kind === 'quiet') {
-      this.#unread('quiet');
-      return;
-    }
-    const enable = step?.kind === 'ask' ? step.request : undefined;
-    if (lease === undefined) {
-      this.#passLater(tag, enable);
-      return;
-    }
-    if (enable !== undefined) {
-      this.#unread('lease');
-      this.#host.exchangeLease(enable);
-      return;
-    }
-    if (!canTakeLiteral(lease.connection.capabilities, row, marker)) {
-      this.#refuse(() => {
-        this.#host.answer(badReply(tag, NO_SUCH_LITERAL));
-      });
-      return;
-    }
-    this.#host.onCommand(row);
-    this.#current = this.#outbound.command(lease, tag, row);
-    this.#mode = 'argument';
-    this.#isAnswered = false;
-    this.#send(lease, this.#current, marker, true);
   }
 
   /** Asks for a lease, and looks at the command again with it; or refuses the command, if there was none to be had. */

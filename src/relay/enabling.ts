@@ -44,14 +44,9 @@ export class Enabling {
       const reply = lease.enableReply;
       return isEnable && reply !== undefined ? { kind: 'answer', reply } : PASS;
     }
-    if (lease !== undefined && !isPristine(lease)) return PASS;
+    if (lease !== undefined && !lease.isPristine) return PASS;
     if (!isQuiet) return QUIET;
     this.#asked = request.text;
     return { kind: 'ask', request };
   }
-}
-
-/** Whether nothing was enabled or selected: what still runs is another question. */
-function isPristine({ set, isDirty, connection }: Lease): boolean {
-  return set === '' && !isDirty && connection.ledger.selected === 'no';
 }

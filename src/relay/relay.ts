@@ -1,6 +1,6 @@
 /** Owns a session after its login: joins the client with what it leases, and ends both in good order (RFC 9051 §3). */
 
-import { ERRORS, asProxyError } from '../errors.js';
+import { ERRORS } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import type { FramedSocket } from '../net/framed-socket.js';
 import type { Lease, LeaseHolder } from '../pool/lease.js';
@@ -11,10 +11,14 @@ import type { OutstandingCommand } from '../wire/command-ledger.js';
 import type { TaggedStatus } from '../wire/response-head.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { CommandPump } from './command-pump.js';
-import type { CommandPumpHost } from './command-pump.js';
+import type { CommandPumpHost } from './command-pump-host.js';
+import type { FirstCommand } from './first-command.js';
+import { LeaseDesk } from './lease-desk.js';
+import type { LeaseDeskHost, LeaseSource } from './lease-desk.js';
 import { Memory } from './memory.js';
 import type { IdentityMemory } from './memory.js';
-import { badReply, byeReply, capabilityReply, idReply, logoutReply } from './local-replies.js';
+import { LocalCommands } from './local-commands.js';
+import { byeReply } from './local-replies.js';
 
 /** How a session ended, for the log. */
 export type RelayEnd =
@@ -34,13 +38,6 @@ export type RelayEnd =
   | 'reclaimed'
   | 'drain';
 
-/** What the session wants of a lease. */
-export interface RelayWish {
-  readonly enable: EnableRequest | undefined;
-  /** Whether it had a lease before. */
-  readonly isSwap: boolean;
-}
-
 export interface RelayOptions {
   readonly client: FramedSocket;
   /** The connection whose login proved the credentials, if there is one. */
@@ -52,10 +49,7 @@ export interface RelayOptions {
   readonly memory: IdentityMemory;
   /** How long the server may be silent once the client has sent FIN: most such clients are gone. Milliseconds. */
   readonly halfCloseTimeoutMs: number;
-  /** The session gives up waiting when it has ended; a lease that comes later is still taken over. */
-  acquire(wish: RelayWish): Promise<Lease>;
-  /** Has something enabled for the session that holds the lease. Gives the lease to go on with; never rejects. */
-  exchange(lease: Lease, enable: EnableRequest): Promise<Lease>;
+  readonly leases: LeaseSource;
   /** Monotonic milliseconds. */
   now(): number;
   onCommand(row: VerbRow): void;
@@ -65,21 +59,18 @@ export interface RelayOptions {
   onEnd(end: RelayEnd): void;
 }
 
-export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
+export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, LeaseHolder {
   readonly #options: RelayOptions;
   readonly #client: FramedSocket;
   readonly #pump: CommandPump;
   readonly #memory: Memory;
-  #lease: Lease | undefined;
+  readonly #local: LocalCommands;
+  readonly #desk: LeaseDesk;
   #end: RelayEnd | undefined;
   #isInputEnded = false;
   #hasAnswered = false;
   #silence: NodeJS.Timeout | undefined;
   #desyncReason: string | undefined;
-  /** What was asked to be enabled on the lease. */
-  #enable: EnableRequest | undefined;
-  #hasHadLease = false;
-  #hasReplaced = false;
   /** The connection is about to be replaced: what it still says is not for the client. */
   #isLosing = false;
   #lastTrafficAt = 0;
@@ -88,7 +79,9 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
     this.#options = options;
     this.#client = options.client;
     this.#memory = new Memory(options.memory);
+    this.#local = new LocalCommands({ ...options, memory: this.#memory });
     this.#pump = new CommandPump(options.client, this);
+    this.#desk = new LeaseDesk(options.leases, this);
   }
 
   /** Takes the client's events over, and reads what the client has sent already. */
@@ -99,24 +92,30 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
       },
       onEnd: () => {
         this.#pump.run();
+        this.#watchSilence();
       },
       onDrain: () => {
-        this.#lease?.connection.resume();
+        this.lease?.connection.resume();
+        this.#pump.run();
       },
       onClose: () => {
         this.#finish(this.#client.hasFault ? 'unprovable' : 'vanished');
       },
     };
-    if (this.#options.lease !== undefined) this.#hold(this.#options.lease);
+    if (this.#options.lease !== undefined) this.#desk.hold(this.#options.lease);
     this.#pump.run();
   }
 
   get lease(): Lease | undefined {
-    return this.#lease;
+    return this.#desk.lease;
+  }
+
+  get first(): FirstCommand {
+    return this.#pump.first;
   }
 
   get isQuiet(): boolean {
-    return this.#lease?.connection.isQuiet ?? true;
+    return this.lease?.connection.isQuiet ?? true;
   }
 
   /** Whether the session has nothing under way: between commands, or in IDLE. */
@@ -129,21 +128,15 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
   }
 
   get quietSince(): number | undefined {
-    return this.#lease !== undefined && this.isIdle ? this.#lastTrafficAt : undefined;
+    return this.lease !== undefined && this.isIdle ? this.#lastTrafficAt : undefined;
   }
 
   reclaim(): void {
-    const lease = this.#lease;
+    const { lease } = this;
     if (lease === undefined || !this.isIdle) return;
-    const { set, isDirty, connection } = lease;
-    const isPristine = set === '' && !isDirty && connection.ledger.selected === 'no';
-    if (isPristine && this.isQuiet && this.#pump.isBetweenCommands) {
-      // The client need not know: its next command takes another lease.
-      this.#lease = undefined;
-      lease.release({});
-    } else {
-      this.#bye('reclaimed', 'Others of this user wait for the connection', 'UNAVAILABLE');
-    }
+    // The client need not know: its next command takes another lease.
+    if (lease.isPristine && this.isQuiet && this.#pump.isBetweenCommands) this.#desk.take()?.release({});
+    else this.#bye('reclaimed', 'Others of this user wait for the connection', 'UNAVAILABLE');
   }
 
   /** Ends the session with BYE, as soon as that is no lie about the framing. */
@@ -154,45 +147,24 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
   // ---- what the command pump asks for
 
   requestLease(enable: EnableRequest | undefined): void {
-    this.#ask(this.#options.acquire({ enable, isSwap: this.#hasHadLease }), enable);
+    this.#desk.request(enable);
   }
 
   exchangeLease(enable: EnableRequest): void {
-    const lease = this.#lease;
-    if (lease === undefined) throw new Error('there is no lease to exchange');
-    this.#lease = undefined;
-    this.#ask(this.#options.exchange(lease, enable), enable);
+    this.#desk.exchange(enable);
   }
 
   answer(reply: string | Buffer): void {
     this.#client.write(reply);
   }
 
-  isLocal({ tag, row }: CommandHead): boolean {
-    if (row.effect === 'remembered') return this.#memory.namespaceReply(tag, this.#lease) !== undefined;
-    return row.effect === 'answered' || row.effect === 'refused' || row.effect === 'logout';
+  isLocal(head: CommandHead): boolean {
+    return this.#local.isLocal(head, this.lease);
   }
 
-  answerLocally({ tag, row }: CommandHead): void {
-    switch (row.verb) {
-      case 'NAMESPACE':
-        this.answer(this.#memory.namespaceReply(tag, this.#lease) ?? badReply(tag, 'Not known any more'));
-        break;
-      case 'LOGOUT':
-        this.answer(logoutReply(tag));
-        this.#finish('logout');
-        break;
-      case 'CAPABILITY':
-        this.answer(
-          capabilityReply(tag, this.#lease?.connection.capabilities.forClients ?? this.#options.capabilities),
-        );
-        break;
-      case 'ID':
-        this.answer(idReply(tag, this.#options.serverId));
-        break;
-      default:
-        this.answer(badReply(tag, `${row.verb} is not possible after login`));
-    }
+  answerLocally(head: CommandHead): void {
+    this.answer(this.#local.replyTo(head, this.lease));
+    if (head.row.effect === 'logout') this.#finish('logout');
   }
 
   onCommand(row: VerbRow): void {
@@ -206,8 +178,12 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
   onInputEnd(): void {
     this.#isInputEnded = true;
     this.#finishIfAnswered();
-    if (this.#end !== undefined) return;
-    this.#silence = setTimeout(() => {
+  }
+
+  /** A client that has sent FIN is not waited for without end, whatever its commands wait for. */
+  #watchSilence(): void {
+    if (this.#end !== undefined || this.lease === undefined || !this.#client.hasEnded) return;
+    this.#silence ??= setTimeout(() => {
       this.#bye('timeout', 'The mail server is silent', 'UNAVAILABLE');
     }, this.#options.halfCloseTimeoutMs);
   }
@@ -219,11 +195,11 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
     if (this.#isLosing) return;
     this.#pump.first.spoil();
     this.#lastTrafficAt = this.#options.now();
-    if (!this.#client.write(bytes)) this.#lease?.connection.pause();
+    if (!this.#client.write(bytes)) this.lease?.connection.pause();
   }
 
   onCompleted(command: OutstandingCommand, status: TaggedStatus, line: Buffer): void {
-    if (this.#lease !== undefined) this.#memory.answered(this.#lease, command, status, line);
+    if (this.lease !== undefined) this.#memory.answered(this.lease, command, status, line);
     this.#pump.completed(command, status);
     if (this.#hasAnswered) return;
     this.#hasAnswered = true;
@@ -236,11 +212,11 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
 
   onBye(): void {
     // It reaches the client as it is, and the end of the connection follows; unless nobody need know.
-    this.#isLosing = this.#canReplace;
+    this.#isLosing = this.#desk.canReplace;
   }
 
   onEnabled(): void {
-    this.#lease?.markDirty();
+    this.lease?.markDirty();
   }
 
   onCapabilities(): void {
@@ -261,7 +237,8 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
       return;
     }
     if (this.#isLosing) {
-      this.#replace();
+      this.#isLosing = false;
+      this.#desk.replace();
       return;
     }
     this.#pump.run();
@@ -273,99 +250,48 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
   }
 
   onClosed(): void {
-    if (this.#canReplace) this.#replace();
-    else if (this.#lease?.connection.hasBye === true) this.#finish('upstream_lost');
+    this.#isLosing = false;
+    if (this.#desk.canReplace) this.#desk.replace();
+    else if (this.lease?.connection.hasBye === true) this.#finish('upstream_lost');
     else this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
   }
 
-  // ---- the lease
+  // ---- what the desk reports
 
-  #ask(asking: Promise<Lease>, enable: EnableRequest | undefined): void {
-    asking.then(
-      (lease) => {
-        this.#client.guard(() => {
-          this.#leaseGranted(lease, enable);
-        });
-      },
-      (error: unknown) => {
-        this.#client.guard(() => {
-          this.#leaseRefused(asProxyError(error));
-        });
-      },
-    );
+  guard(callback: () => void): void {
+    this.#client.guard(callback);
   }
 
-  #hold(lease: Lease): void {
-    this.#lease = lease;
-    this.#hasHadLease = true;
+  onHeld(lease: Lease): void {
     this.#lastTrafficAt = this.#options.now();
-    this.#pump.first.watch(lease);
     lease.holder = this;
     lease.connection.attach(this);
     if (!lease.connection.isUsable) this.onClosed();
+    this.#watchSilence();
   }
 
-  #leaseGranted(lease: Lease, enable: EnableRequest | undefined): void {
-    if (this.#end === undefined) {
-      this.#enable = enable;
-      this.#hold(lease);
-      this.#pump.leaseSettled();
-    } else {
-      // Granted to a client that went away while it waited.
-      lease.release({});
-    }
+  onSettled(): void {
+    this.#pump.leaseSettled();
   }
 
-  /** Whether the client need not know that the connection is lost: nothing it sent has got any answer. */
-  get #canReplace(): boolean {
-    if (this.#end !== undefined || this.#hasReplaced || this.#lease === undefined) return false;
-    return this.#lease.isUntouched || this.#pump.first.repeatable !== undefined;
-  }
-
-  /** Goes on with another connection: once, since a second loss is no accident. */
-  #replace(): void {
-    const lease = this.#lease;
-    const command = this.#pump.first.repeatable;
-    this.#hasReplaced = true;
-    this.#isLosing = false;
-    this.#lease = undefined;
-    lease?.discard('error');
-    // Nothing was sent: the next command asks for another lease.
-    if (command === undefined) return;
-    const enable = this.#enable;
-    this.#pump.suspend();
-    this.#options.acquire({ enable, isSwap: true }).then(
-      (next) => {
-        this.#client.guard(() => {
-          this.#replaced(next, command);
-        });
-      },
-      (error: unknown) => {
-        this.#client.guard(() => {
-          this.#leaseRefused(asProxyError(error), true);
-        });
-      },
-    );
-  }
-
-  #replaced(lease: Lease, command: Buffer): void {
-    const isEnabled = this.#enable === undefined || lease.enableReply !== undefined;
-    if (this.#end !== undefined || !isEnabled) {
-      lease.release({});
-      this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
-      return;
-    }
-    this.#hold(lease);
-    if (this.#lease !== undefined) this.#pump.resend(lease, command);
-  }
-
-  #leaseRefused(error: ProxyError, isReplacement = false): void {
+  onRefused(error: ProxyError, isReplacement: boolean): void {
     const { refusal } = error;
-    if (this.#end !== undefined) return;
     if (error.code === 'credentials') this.#bye('credentials', refusal.text, refusal.responseCode);
     else if (refusal.status === 'BYE') this.#bye('upstream_lost', refusal.text, refusal.responseCode);
-    else if (isReplacement) this.#pump.refuseLost(error);
+    else if (isReplacement) this.#pump.resume(error);
     else this.#pump.leaseSettled(error);
+  }
+
+  onReplacing(): void {
+    this.#pump.suspend();
+  }
+
+  onReplaced(lease: Lease, command: Buffer): void {
+    this.#pump.resume({ lease, bytes: command });
+  }
+
+  onUnreplaceable(): void {
+    this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
   }
 
   // ---- the ends
@@ -374,7 +300,7 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
     if (!this.#isInputEnded) return;
     if (this.#pump.leaving === undefined) {
       // The command that the client broke off is never answered; the ones before it are.
-      if ((this.#lease?.connection.ledger.size ?? 0) <= 1)
+      if ((this.lease?.connection.ledger.size ?? 0) <= 1)
         this.onUnprovable('The connection ended inside a command');
     } else if (this.isQuiet) {
       this.#finish('half_close');
@@ -384,7 +310,7 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
   #bye(end: RelayEnd, text: string, responseCode = ''): void {
     if (this.#end !== undefined) return;
     // Inside a response any word of ours would be taken for mail.
-    if (this.#lease?.connection.isAtBoundary ?? true) this.answer(byeReply(text, responseCode));
+    if (this.lease?.connection.isAtBoundary ?? true) this.answer(byeReply(text, responseCode));
     this.#finish(end);
   }
 
@@ -393,8 +319,7 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseHolder {
     this.#end = end;
     clearTimeout(this.#silence);
     this.#pump.stop();
-    const lease = this.#lease;
-    this.#lease = undefined;
+    const lease = this.#desk.close();
     if (lease !== undefined) this.#giveBack(lease, end);
     this.#options.onEnd(end);
   }

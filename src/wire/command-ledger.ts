@@ -6,6 +6,9 @@ import type { VerbRow } from './verbs.js';
 /** Whether a mailbox is selected; `unknown` when a reply, or the lack of one, leaves it open. */
 export type SelectedState = 'no' | 'yes' | 'unknown';
 
+/** How many answered commands of one tag are kept before their places are given back. */
+const COMPACT_AFTER = 1_024;
+
 /** One command that was sent; compared by identity, since tags need not be unique. */
 export interface OutstandingCommand {
   readonly tag: string;
@@ -19,7 +22,7 @@ export interface OutstandingCommand {
  * and not compared with the last one sent.
  */
 export class CommandLedger {
-  readonly #byTag = new Map<string, OutstandingCommand[]>();
+  readonly #byTag = new Map<string, TagQueue>();
   #size = 0;
   #selecting = 0;
   #selected: SelectedState = 'no';
@@ -43,12 +46,8 @@ export class CommandLedger {
   begin(tag: string, row: VerbRow): OutstandingCommand {
     const sameTag = this.#byTag.get(tag);
     const command = { tag, row, hasTwin: sameTag !== undefined };
-    if (sameTag === undefined) {
-      this.#byTag.set(tag, [command]);
-    } else {
-      for (const twin of sameTag) twin.hasTwin = true;
-      sameTag.push(command);
-    }
+    if (sameTag === undefined) this.#byTag.set(tag, new TagQueue(command));
+    else sameTag.push(command);
     this.#size += 1;
     if (changesSelection(row)) this.#selecting += 1;
     return command;
@@ -64,11 +63,43 @@ export class CommandLedger {
     const sameTag = this.#byTag.get(tag);
     const command = sameTag?.shift();
     if (sameTag === undefined || command === undefined) return undefined;
-    if (sameTag.length === 0) this.#byTag.delete(tag);
+    if (sameTag.isEmpty) this.#byTag.delete(tag);
     this.#size -= 1;
     if (changesSelection(command.row)) {
       this.#selecting -= 1;
       this.#selected = command.hasTwin ? 'unknown' : selectedAfter(command.row, status, this.#selected);
+    }
+    return command;
+  }
+}
+
+/** The commands of one tag, oldest first; every step takes the same time, however many a client pipelines. */
+class TagQueue {
+  readonly #commands: OutstandingCommand[];
+  #first = 0;
+
+  constructor(command: OutstandingCommand) {
+    this.#commands = [command];
+  }
+
+  get isEmpty(): boolean {
+    return this.#first === this.#commands.length;
+  }
+
+  push(command: OutstandingCommand): void {
+    // The others were begun with a twin, or got one before.
+    const oldest = this.#commands[this.#first];
+    if (oldest !== undefined) oldest.hasTwin = true;
+    this.#commands.push(command);
+  }
+
+  shift(): OutstandingCommand | undefined {
+    const command = this.#commands[this.#first];
+    if (command === undefined) return undefined;
+    this.#first += 1;
+    if (this.#first > COMPACT_AFTER) {
+      this.#commands.splice(0, this.#first);
+      this.#first = 0;
     }
     return command;
   }

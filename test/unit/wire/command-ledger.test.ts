@@ -15,6 +15,19 @@ function ledgerAfter(...steps: readonly (readonly [verb: string, status: TaggedS
 }
 
 describe('outstanding commands', () => {
+  test('of one tag cost the same each, however many there are', () => {
+    const ledger = new CommandLedger();
+    const startedAt = performance.now();
+    const commands = Array.from({ length: 200_000 }, () => ledger.begin('a', verbRow('NOOP')));
+    expect(commands.every(({ hasTwin }) => hasTwin)).toBe(true);
+    for (const command of commands)
+      if (ledger.complete('a', 'OK') !== command) throw new Error('out of order');
+    expect(ledger.size).toBe(0);
+    expect(ledger.has('a')).toBe(false);
+    // Squared, this would take minutes.
+    expect(performance.now() - startedAt).toBeLessThan(2_000);
+  });
+
   test('are counted with their tags', () => {
     const ledger = new CommandLedger();
     const first = ledger.begin('a', verbRow('NOOP'));
