@@ -26,6 +26,7 @@ const table = {
       '^src/upstream/',
       '^src/wire/',
       '^src/net/',
+      '^src/ports/',
       '^src/dial-options\\.ts$',
       '^src/config/warnings\\.ts$',
       ERRORS,

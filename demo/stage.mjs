@@ -1,4 +1,5 @@
 // Owns what the demo runs on: a folder for its files, the embedded server, the proxy before it, and their end.
+import { Buffer } from 'node:buffer';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +10,9 @@ import { pickPort } from './ports.mjs';
 
 /** The proxy's own defaults: what a reader of the README would try first. */
 const usualPorts = { imap: 1143, admin: 9143 };
+
+/** What a socket file's path may have, on macOS; Linux takes four more. A longer one ends the proxy's start. */
+const longestSocketPath = 103;
 
 /**
  * @typedef {object} Stage
@@ -28,15 +32,12 @@ const usualPorts = { imap: 1143, admin: 9143 };
  * @returns {Promise<Stage>}
  */
 export async function openStage(root, canUseUsualPorts, cleanups) {
-  const folder = await mkdtemp(join(tmpdir(), 'imapbouncer-demo-'));
-  cleanups.push(() => rm(folder, { recursive: true, force: true }));
-
+  const socketFile = await makeRoomForSocket(cleanups);
   const server = await startMailServer(root);
   cleanups.push(server.stop);
 
   const port = await pickPort(canUseUsualPorts ? usualPorts.imap : 0);
   const adminPort = await pickPort(canUseUsualPorts ? usualPorts.admin : 0);
-  const socketFile = process.platform === 'win32' ? undefined : join(folder, 'imap.sock');
   const listeners = [`imap://127.0.0.1:${port}`, ...(socketFile === undefined ? [] : [`unix:${socketFile}`])];
   const proxy = await startProxy(adminPort, {
     UPSTREAM_HOST: '127.0.0.1',
@@ -60,4 +61,20 @@ export async function openStage(root, canUseUsualPorts, cleanups) {
     adminPort,
     failed,
   };
+}
+
+/**
+ * In a folder of its own, which is below TMPDIR, or below /tmp where that would be too long a path.
+ *
+ * @param {(() => Promise<void>)[]} cleanups
+ * @returns {Promise<string | undefined>} undefined on Windows
+ */
+async function makeRoomForSocket(cleanups) {
+  if (process.platform === 'win32') return undefined;
+  const fileIn = (folder) => join(folder, 'imap.sock');
+  const prefixIn = (parent) => join(parent, 'imapbouncer-demo-');
+  const isShort = Buffer.byteLength(fileIn(`${prefixIn(tmpdir())}XXXXXX`)) <= longestSocketPath;
+  const folder = await mkdtemp(prefixIn(isShort ? tmpdir() : '/tmp'));
+  cleanups.push(() => rm(folder, { recursive: true, force: true }));
+  return fileIn(folder);
 }

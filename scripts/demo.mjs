@@ -2,6 +2,7 @@
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { whenOutputFails } from '../demo/output.mjs';
 import { build, installNodePackages } from './install.mjs';
 
 const usage = `Usage: npm run demo -- [--once] [--sessions N]
@@ -45,6 +46,7 @@ function prepare() {
 }
 
 async function main() {
+  const outputFailed = whenOutputFails();
   const options = readOptions();
   if (options === undefined) {
     console.log(usage);
@@ -56,7 +58,7 @@ async function main() {
     return 1;
   }
   const { runDemo } = await import('../demo/run.mjs');
-  return runDemo(options);
+  return runDemo(options, outputFailed);
 }
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));

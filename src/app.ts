@@ -8,7 +8,7 @@ import type { Config } from './config/config.js';
 import { dialOptionsOf } from './dial-options.js';
 import { SessionRegistry } from './downstream/session-registry.js';
 import type { SessionLogin } from './downstream/session.js';
-import { eventsFor } from './events.js';
+import { eventsFor, portEvents } from './events.js';
 import type { Logger } from './log.js';
 import { ProxyMetrics } from './metrics/proxy-metrics.js';
 import { hostPort } from './net/host-port.js';
@@ -22,9 +22,15 @@ import { ConnectionRate } from './pool/connection-rate.js';
 import { CredentialCache } from './pool/credential-cache.js';
 import { UpstreamGate } from './pool/upstream-gate.js';
 import { VerificationLane } from './pool/verification-lane.js';
+import { portBudget } from './ports/port-budget.js';
+import { readPortFacts } from './ports/port-range.js';
+import { Ports } from './ports/ports.js';
+import { readSocketTable } from './ports/socket-table.js';
+import { readSystemSockets } from './ports/sockstat.js';
 import { Upstream } from './upstream/connect.js';
 import { enable } from './upstream/enable.js';
 import { HealthCheck } from './upstream/health-check.js';
+import { SourceAddresses } from './upstream/source-addresses.js';
 import { resetConnection } from './upstream/reset.js';
 import { KNOWN_VERBS } from './wire/verbs.js';
 
@@ -69,6 +75,19 @@ export async function startApp(options: AppOptions): Promise<App> {
   const dialOptions = await dialOptionsOf(config);
   const upstreamName = hostPort(config.upstream.host, config.upstream.port);
   let state: AppState = 'running';
+  const portFacts = await readPortFacts();
+  const budget = portBudget(portFacts, config.upstream.sourceAddresses.length);
+  const ports = new Ports({
+    facts: portFacts,
+    budget,
+    mailboxCacheTtlMs: config.pool.mailboxCacheTtlMs,
+    now,
+    readTable:
+      process.platform === 'linux'
+        ? (endpoints, signal) => readSocketTable({ endpoints, signal })
+        : undefined,
+    ...portEvents(logger),
+  });
 
   const metrics: ProxyMetrics = new ProxyMetrics({
     upstream: upstreamName,
@@ -80,6 +99,8 @@ export async function startApp(options: AppOptions): Promise<App> {
       waiters: config.pool.acquireMaxWaiting,
     },
     mailboxCacheTtlMs: config.pool.mailboxCacheTtlMs,
+    portFacts,
+    portBudget: budget,
     version: options.version,
     revision: options.revision,
     snapshots: {
@@ -87,6 +108,12 @@ export async function startApp(options: AppOptions): Promise<App> {
       pools: () => pools.snapshot,
       authCacheEntries: () => cache.size,
       state: () => state,
+      ports: {
+        ports: () => ports.snapshot,
+        pressure: () => ports.pressure,
+        sockets: () => readSystemSockets(),
+        recommendedTtlMs: () => ports.recommendedTtlMs,
+      },
     },
   });
   const health = new HealthCheck({
@@ -97,10 +124,11 @@ export async function startApp(options: AppOptions): Promise<App> {
       else logger.warn({ upstream: upstreamName, reason }, 'upstream is not ready');
     },
   });
-  const events = eventsFor({ logger, metrics, health, upstreamName });
+  const events = eventsFor({ logger, metrics, health, ports, upstreamName });
   const upstream: Upstream = new Upstream({
     ...dialOptions,
     loginTimeoutMs: config.upstream.loginTimeoutMs,
+    sources: new SourceAddresses(config.upstream.sourceAddresses),
     now,
     events: events.upstream,
     reportFault: events.onFault,
@@ -117,13 +145,13 @@ export async function startApp(options: AppOptions): Promise<App> {
       if (!isLanesTurn) lane.serve();
     },
   });
-  const gate = new UpstreamGate(new BackOff({ now }), rate);
+  const gate = new UpstreamGate(new BackOff({ now }), rate, () => ports.pressure);
   const lane: VerificationLane = new VerificationLane({
     maxWaiting: config.pool.acquireMaxWaiting,
     timeoutMs: config.pool.acquireTimeoutMs,
     now,
     // Whoever is going to be refused anyway needs no attempt.
-    mayStart: ({ identityKey }) => gate.refusal(identityKey) !== undefined || gate.tryStart(),
+    mayStart: ({ identityKey }) => gate.isBackingOff(identityKey) || gate.tryStart(),
   });
   const pools: ConnectionPools = new ConnectionPools(
     config.pool,
@@ -169,6 +197,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const admin = await openAdminServer({
     ...config.admin,
     metrics: () => metrics.expose(),
+    ports: () => ports.report,
     readiness: () => (state === 'draining' ? { isReady: false, reason: 'draining' } : health.readiness),
     onError: events.onFault,
   });
@@ -191,6 +220,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     throw error;
   }
   health.start();
+  ports.start();
   const purging = setInterval(() => {
     cache.purge();
   }, PURGE_INTERVAL_MS).unref();
@@ -203,6 +233,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     await sessions.drain(drainTimeoutMs);
     await pools.drain(config.pool.releaseTimeoutMs + CLOSE_GRACE_MS);
     await upstream.close();
+    await ports.stop();
     rate.dispose();
     clearInterval(purging);
     await Promise.all(closing);

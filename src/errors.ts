@@ -14,7 +14,7 @@ export type ConnectFailure =
   | 'network';
 
 /** Why a lease was not granted; the same strings are the `reason` label of lease rejections. */
-export type LeaseRejection = 'lease_timeout' | 'queue_full' | 'draining' | 'backoff';
+export type LeaseRejection = 'lease_timeout' | 'queue_full' | 'draining' | 'backoff' | 'pressure';
 
 export type ErrorCode = ConnectFailure | LeaseRejection | 'upstream_lost' | 'upstream_protocol' | 'cancelled';
 
@@ -65,6 +65,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = Object.freeze({
   ),
   queue_full: row('proxy', true, unavailable('Too many clients are waiting; try again later')),
   draining: row('proxy', true, unavailable('The proxy is shutting down; try again later')),
+  pressure: row(
+    'proxy',
+    true,
+    unavailable('Ports towards the mail server are running short; try again later'),
+  ),
   backoff: row('upstream', true, unavailable('The mail server is busy; try again later')),
   upstream_lost: row('upstream', true, {
     status: 'BYE',
@@ -92,7 +97,7 @@ export interface UpstreamRefusal {
 
 export interface ProxyErrorOptions {
   readonly cause?: unknown;
-  /** The upstream's own tagged NO; never contains a secret, since servers do not echo them. */
+  /** The upstream’s own tagged NO; the login has taken the secret out of it, if the server quoted it. */
   readonly upstreamRefusal?: UpstreamRefusal;
   /** What happened, for the log; never a secret. */
   readonly detail?: string;

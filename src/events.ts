@@ -7,6 +7,7 @@ import type { ProxyMetrics } from './metrics/proxy-metrics.js';
 import type { CredentialLookup } from './pool/authenticator.js';
 import type { CredentialEviction } from './pool/credential-cache.js';
 import type { PoolEvents } from './pool/pool-options.js';
+import type { Ports, PortsOptions } from './ports/ports.js';
 import type { UpstreamEvents } from './upstream/connect.js';
 import type { HealthCheck } from './upstream/health-check.js';
 
@@ -14,6 +15,7 @@ export interface EventTargets {
   readonly logger: Logger;
   readonly metrics: ProxyMetrics;
   readonly health: HealthCheck;
+  readonly ports: Ports;
   readonly upstreamName: string;
 }
 
@@ -26,7 +28,7 @@ export interface AppEvents {
   readonly onFault: (error: unknown) => void;
 }
 
-export function eventsFor({ logger, metrics, health, upstreamName }: EventTargets): AppEvents {
+export function eventsFor({ logger, metrics, health, ports, upstreamName }: EventTargets): AppEvents {
   const onFault = (err: unknown): void => {
     logger.error({ err }, 'a defect: one connection was closed for it');
   };
@@ -56,8 +58,12 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
       },
     },
     pool: {
-      onLeased: (isReuse, waitedMs) => {
+      onLeased: ({ key }, isReuse, waitedMs) => {
+        ports.leased(key);
         metrics.pools.leased(isReuse, waitedMs);
+      },
+      onReturned: ({ key }) => {
+        ports.returned(key);
       },
       onSwapped: () => {
         metrics.pools.swapped();
@@ -86,6 +92,18 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
       onFault,
     },
     upstream: {
+      onDialing: () => {
+        ports.opening();
+      },
+      onDialed: (endpoint) => {
+        ports.established(endpoint);
+      },
+      onDialFailed: ({ code }) => {
+        ports.failed(code === 'ephemeral_ports');
+      },
+      onSocketClosed: (initiator) => {
+        ports.closed(initiator);
+      },
       onConnectStarted: () => {
         metrics.upstream.connectStarted();
       },
@@ -123,4 +141,32 @@ export function eventsFor({ logger, metrics, health, upstreamName }: EventTarget
 function noteFailure(health: HealthCheck, error: ProxyError): void {
   if (error.code === 'credentials' || error.code === 'limit') health.noteSuccess();
   else health.noteFailure(`${error.code}: ${error.message}`);
+}
+
+/** What is told of the ports: when they run short, and when they will. */
+export function portEvents(logger: Logger): Pick<PortsOptions, 'onExhausting' | 'onPressure'> {
+  return {
+    onExhausting: ({ current, predictedPorts, loginsPerSecond, recommendedTtlMs = 0 }, limit) => {
+      logger.warn(
+        {
+          logins_per_second: rounded(loginsPerSecond),
+          upstream_logins_per_second: rounded(current.upstreamLoginsPerSecond),
+          predicted_ports: Math.round(predictedPorts),
+          limit,
+          mailbox_cache_ttl_seconds: current.ttlMs / 1_000,
+          recommended_seconds: recommendedTtlMs / 1_000,
+        },
+        `with MAILBOX_CACHE_TTL=${String(current.ttlMs / 1_000)}s these logins will use up the ports: set it to ${String(recommendedTtlMs / 1_000)}s`,
+      );
+    },
+    onPressure: (level, { open, timeWait }) => {
+      const fields = { pressure: level, open, time_wait: timeWait };
+      if (level === 'none') logger.info(fields, 'ports towards the upstream are plenty again');
+      else logger.warn(fields, 'ports towards the upstream are running short');
+    },
+  };
+}
+
+function rounded(rate: number): number {
+  return Math.round(rate * 10) / 10;
 }

@@ -12,6 +12,7 @@ const readyTimeoutMs = 15_000;
  * @typedef {object} Proxy
  * @property {Record<string, string>} settings - the variables that it was given
  * @property {(name: string, label?: string) => Promise<number>} metric - the sum of a metric's samples
+ * @property {(signal: NodeJS.Signals) => void} signal
  * @property {Promise<never>} failed - rejects if it ends by itself
  * @property {() => Promise<void>} stop
  */
@@ -19,9 +20,10 @@ const readyTimeoutMs = 15_000;
 /**
  * @param {number} adminPort - as in `settings`
  * @param {Record<string, string>} settings
+ * @param {string[]} [command] - what Node is to run: its own options, and the proxy's main file
  * @returns {Promise<Proxy>} ready: it has reached the server
  */
-export async function startProxy(adminPort, settings) {
+export async function startProxy(adminPort, settings, command = ['dist/main.js']) {
   // Nothing else is inherited: variables of the same names in the shell would change what is measured.
   const inherited = Object.fromEntries(
     ['PATH', 'SystemRoot'].flatMap((name) => {
@@ -30,7 +32,7 @@ export async function startProxy(adminPort, settings) {
     }),
   );
   const env = { ...inherited, ...settings };
-  const child = startChild('the proxy', ['dist/main.js'], { env, cwd: root });
+  const child = startChild('the proxy', command, { env, cwd: root });
   const admin = `http://127.0.0.1:${adminPort}`;
   try {
     await Promise.race([untilReady(admin), child.failed]);
@@ -41,6 +43,7 @@ export async function startProxy(adminPort, settings) {
   return {
     settings,
     metric: async (name, label = '') => sumOf(await textOf(`${admin}/metrics`), name, label),
+    signal: (signal) => void child.process.kill(signal),
     failed: child.failed,
     stop: child.stop,
   };

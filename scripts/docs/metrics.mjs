@@ -27,7 +27,12 @@ async function exposition() {
     ADMIN_LISTEN: '127.0.0.1:0',
     LOG_LEVEL: 'silent',
   });
-  const app = await startApp({ config, logger: createLogger(config.log), version: '0', revision: '0' });
+  const app = await startApp({
+    config,
+    logger: createLogger(config.log, { write: () => true }),
+    version: '0',
+    revision: '0',
+  });
   try {
     const response = await globalThis.fetch(`http://127.0.0.1:${app.admin.port}/metrics`);
     return await response.text();
@@ -91,7 +96,7 @@ export async function metricsPage() {
     generatedFrom('the metrics of src/metrics/'),
     '# Metrics',
     `\`GET /metrics\` on \`ADMIN_LISTEN\` gives them in the text format of Prometheus. No label carries a user, a mailbox or an
-address of a client, and every label set is there from the start, with 0.`,
+address of a client, and every label set is there from the start, with 0. What the system does not tell is absent.`,
     table(['metric', 'type', 'labels', 'meaning'], metrics.map(row)),
     '## Labels',
     openLabels.join('\n'),

@@ -24,9 +24,11 @@ export interface AdminSources {
   /** The Prometheus text. */
   metrics(): Promise<{ readonly contentType: string; readonly body: string }>;
   readiness(): Readiness;
+  /** What `/api/ports` shows; plain data. */
+  ports(): unknown;
 }
 
-/** The routes that need neither a token nor a check of Host and Origin: probes and scrapes. */
+/** Probes and scrapes need no check of Host and Origin; what is for people does. */
 export function adminRoutes(sources: AdminSources): AdminRoutes {
   return new Map([
     ['/metrics', { GET: async () => ({ status: 200, ...(await sources.metrics()) }) }],
@@ -40,7 +42,31 @@ export function adminRoutes(sources: AdminSources): AdminRoutes {
         },
       },
     ],
+    ['/api/ports', { GET: guarded(() => jsonReply(sources.ports())) }],
   ]);
+}
+
+/** An address, localhost, or nothing that a page of somebody else could be called by. */
+const SAFE_HOST = /^(?:localhost|\d+\.\d+\.\d+\.\d+|\[[\da-f:.]+\])(?::\d+)?$/i;
+
+/**
+ * Answers only a request that names this server by its address. A page of somebody else, whose name was made to point
+ * here, would name its own.
+ */
+function guarded(handler: AdminHandler): AdminHandler {
+  return (request) => {
+    const { host = '', origin } = request.headers;
+    const isSafe = SAFE_HOST.test(host) && (origin === undefined || origin === `http://${host}`);
+    return isSafe ? handler(request) : textReply(403, 'ask by address, or as localhost');
+  };
+}
+
+function jsonReply(value: unknown): AdminReply {
+  return {
+    status: 200,
+    contentType: 'application/json; charset=utf-8',
+    body: `${JSON.stringify(value, undefined, 2)}\n`,
+  };
 }
 
 /** One line of plain text: line breaks in `text`, which may quote a server, become blanks. */

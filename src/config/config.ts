@@ -15,6 +15,8 @@ export interface Config {
     readonly tlsServername?: string;
     readonly tlsCertFile?: string;
     readonly tlsKeyFile?: string;
+    /** Local addresses that connections leave from; none: the system chooses. */
+    readonly sourceAddresses: readonly string[];
     readonly connectTimeoutMs: number;
     readonly loginTimeoutMs: number;
     /** How the server is told the client's address. */
@@ -73,6 +75,7 @@ function upstreamConfig(values: Values): Config['upstream'] {
     ...(servername === undefined ? {} : { tlsServername: servername }),
     ...(certFile === undefined ? {} : { tlsCertFile: certFile }),
     ...(keyFile === undefined ? {} : { tlsKeyFile: keyFile }),
+    sourceAddresses: values.UPSTREAM_SOURCE_ADDRESSES ?? [],
     connectTimeoutMs: values.UPSTREAM_CONNECT_TIMEOUT,
     loginTimeoutMs: values.UPSTREAM_LOGIN_TIMEOUT,
     clientAddress: values.UPSTREAM_CLIENT_ADDRESS,

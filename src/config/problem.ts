@@ -4,7 +4,13 @@ const longestShown = 200;
 
 /** A value as it may be shown on one line of a terminal. */
 function shown(value: string): string {
-  return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value);
+  const harmless = withoutUserInfo(value);
+  return JSON.stringify(harmless.length > longestShown ? `${harmless.slice(0, longestShown)}…` : harmless);
+}
+
+/** Whoever writes a URL where a host is asked for may have put a password before its `@`: all of that is hidden. */
+function withoutUserInfo(value: string): string {
+  return value.replace(/^([a-z][a-z0-9+.-]*:\/\/)?.*@/is, '$1(hidden)@');
 }
 
 /**

@@ -2,6 +2,7 @@
  * Owns the table of environment variables that this version acts on: parsing, defaults, `--help` and the
  * documentation all come from here. (Longer than other files because it is one table.)
  */
+import { addresses } from './parsers/addresses.js';
 import { choice } from './parsers/choice.js';
 import { duration } from './parsers/duration.js';
 import { flag } from './parsers/flag.js';
@@ -69,6 +70,13 @@ export const variables = {
     default: undefined,
     defaultNote: 'none',
     doc: 'PEM file with the key of UPSTREAM_TLS_CERT_FILE.',
+  },
+  UPSTREAM_SOURCE_ADDRESSES: {
+    group: 'Upstream',
+    parse: addresses,
+    default: undefined,
+    defaultNote: 'the system chooses',
+    doc: 'Local addresses that connections to the IMAP server leave from, least used first, with commas between: each has ephemeral ports of its own, which it then shares with all other destinations.',
   },
   UPSTREAM_CONNECT_TIMEOUT: {
     group: 'Upstream',

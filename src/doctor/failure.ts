@@ -41,7 +41,7 @@ export function explainFailure(error: ProxyError, context: FailureContext): Expl
         text: `this machine has no free port towards ${where}; end what uses them up, or widen net.ipv4.ip_local_port_range`,
       };
     case 'timeout':
-      return explainTimeout(where, context);
+      return explainTimeout(error, where, context);
     case 'tls':
       return { topic: 'TLS', text: explainTls(error, where, context) };
     case 'greeting':
@@ -54,7 +54,11 @@ export function explainFailure(error: ProxyError, context: FailureContext): Expl
   }
 }
 
-function explainTimeout(where: string, { upstream, acceptsTcp }: FailureContext): Explanation {
+function explainTimeout(
+  { message }: ProxyError,
+  where: string,
+  { upstream, acceptsTcp }: FailureContext,
+): Explanation {
   const { tls, connectTimeoutMs } = upstream;
   const within = `within ${connectTimeoutMs / 1_000} s (UPSTREAM_CONNECT_TIMEOUT)`;
   if (acceptsTcp !== true) {
@@ -63,6 +67,16 @@ function explainTimeout(where: string, { upstream, acceptsTcp }: FailureContext)
       text: `${where} does not answer ${within}; correct UPSTREAM_HOST and UPSTREAM_PORT, or open the firewall for them`,
     };
   }
+  if (message.includes('is no IMAP greeting'))
+    return {
+      topic: 'greeting',
+      text: `what ${where} sends ${within} is no IMAP greeting; correct UPSTREAM_HOST and UPSTREAM_PORT, or ask that server for its greeting to see what it is`,
+    };
+  if (message.includes('greets, and then'))
+    return {
+      topic: 'greeting',
+      text: `${where} greets, and then does not answer ${within}; look at its load and its log`,
+    };
   const advice =
     tls === 'off'
       ? 'if it speaks TLS from the start, set UPSTREAM_TLS=implicit, else look at the load of the server'
@@ -73,6 +87,9 @@ function explainTimeout(where: string, { upstream, acceptsTcp }: FailureContext)
 function explainGreeting({ message }: ProxyError, where: string): string {
   if (message.includes('PREAUTH'))
     return `${where} greets with PREAUTH, so it checks no password and everybody would be its one user; point UPSTREAM_HOST and UPSTREAM_PORT at a listener that asks for logins`;
+  const excess = /(?:sends|announces) more than \d+ kB/.exec(message)?.[0];
+  if (excess !== undefined)
+    return `${where} ${excess} before the login, which no IMAP server needs; correct UPSTREAM_HOST and UPSTREAM_PORT`;
   const bye = /said BYE: (.*)/s.exec(message)?.[1];
   return bye === undefined
     ? `${where} hangs up without a greeting; look into its log: it may be full, or not accept this address`

@@ -87,9 +87,9 @@ const TCP_ADVICE: Readonly<Record<string, string>> = {
   ENOTFOUND: 'that name does not resolve; write the address of an interface of this machine',
 };
 
-/** Node says EACCES where the folder is missing, too. */
 const UNIX_ADVICE: Readonly<Record<string, string>> = {
-  EACCES: 'its folder does not exist, or this user may not write to it; make the folder, or choose another',
+  ENOENT: 'its folder does not exist; make it, or choose another',
+  EACCES: 'this user may not write to its folder; let it, or choose another',
   EPERM: 'this user may not give it that group or mode; choose others, or another user',
   ENOTDIR: 'its folder is no folder; correct the path',
 };

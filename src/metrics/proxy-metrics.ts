@@ -1,10 +1,14 @@
 /** Owns what the proxy counts: the one door through which events come in and scrapes go out. */
 
 import type { SessionState } from '../downstream/session.js';
+import type { PortBudget } from '../ports/port-budget.js';
+import type { PortFacts } from '../ports/port-facts.js';
 import type { PoolSnapshot } from '../pool/pool-options.js';
 import { AuthMetrics } from './auth-metrics.js';
 import { ClientMetrics } from './client-metrics.js';
 import { PoolMetrics } from './pool-metrics.js';
+import { PortMetrics } from './port-metrics.js';
+import type { PortMetricSnapshots } from './port-metrics.js';
 import { MetricRegistry } from './registry.js';
 import type { Exposition } from './registry.js';
 import { UpstreamMetrics } from './upstream-metrics.js';
@@ -19,6 +23,7 @@ export interface MetricSnapshots {
   pools(): PoolSnapshot;
   authCacheEntries(): number;
   state(): ProxyState;
+  readonly ports: PortMetricSnapshots;
 }
 
 export interface ProxyMetricsOptions {
@@ -33,6 +38,9 @@ export interface ProxyMetricsOptions {
     readonly waiters: number;
   };
   readonly mailboxCacheTtlMs: number;
+  readonly portFacts: PortFacts;
+  /** Undefined where the range of ports is not known. */
+  readonly portBudget: PortBudget | undefined;
   readonly version: string;
   readonly revision: string;
   readonly snapshots: MetricSnapshots;
@@ -64,6 +72,12 @@ export class ProxyMetrics {
       snapshot: () => snapshots.pools(),
     });
     this.auth = new AuthMetrics(this.#registry, () => snapshots.authCacheEntries());
+    new PortMetrics(this.#registry, {
+      upstream,
+      facts: options.portFacts,
+      budget: options.portBudget,
+      snapshots: snapshots.ports,
+    });
     this.#addSelf(options);
     this.#registry.addProcessMetrics();
   }

@@ -49,7 +49,11 @@ export class MetricRegistry {
       registers: [this.#registry],
       collect() {
         this.reset();
-        family.each((labels, value) => this.inc(labels, value));
+        family.each((labels, value) => {
+          // A reset gives a series without labels the value 0.
+          if (Number.isNaN(value)) this.remove(labels);
+          else this.inc(labels, value);
+        });
       },
     });
     return family;
@@ -63,7 +67,10 @@ export class MetricRegistry {
       labelNames,
       registers: [this.#registry],
       collect() {
-        family.each((labels, value) => this.set(labels, value));
+        family.each((labels, value) => {
+          if (Number.isNaN(value)) this.remove(labels);
+          else this.set(labels, value);
+        });
       },
     });
     return family;

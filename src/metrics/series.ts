@@ -4,6 +4,7 @@ export type Labels = Readonly<Record<string, string>>;
 
 /** One series of a counter or a gauge; 0 until somebody says otherwise. */
 export class Series {
+  /** NaN if nobody knows: a scrape leaves the series out then. */
   value = 0;
 
   /** @param amount - never negative for a counter */

@@ -1,8 +1,9 @@
 /** Owns the listening sockets, TCP and Unix: opening, the stale socket file, and closing. */
 
-import { chmod, chown, lstat, readFile, unlink } from 'node:fs/promises';
+import { chmod, chown, lstat, readFile, stat, unlink } from 'node:fs/promises';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { dirname } from 'node:path';
 
 import { hostPort } from './host-port.js';
 
@@ -39,7 +40,10 @@ export async function openListener(address: ListenerAddress, events: ListenerEve
   const server = createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     events.onConnection(socket);
   });
-  if (address.kind === 'unix') await removeStaleSocket(address.path);
+  if (address.kind === 'unix') {
+    await expectFolder(address.path);
+    await removeStaleSocket(address.path);
+  }
   await listen(server, address);
   const close = (): Promise<void> =>
     new Promise((resolve) => {
@@ -92,6 +96,16 @@ async function groupId(group: string): Promise<number> {
   if (line === undefined)
     throw new Error(`LISTEN names the group ${group}, which does not exist on this machine`);
   return Number(line.split(':')[2]);
+}
+
+/** Where the folder is missing, Node says EACCES, which sends people looking for permissions. */
+async function expectFolder(path: string): Promise<void> {
+  const folder = dirname(path);
+  const found = await unlessMissing(stat(folder));
+  const wrong = found === undefined ? 'does not exist' : found.isDirectory() ? undefined : 'is no folder';
+  if (wrong === undefined) return;
+  const code = found === undefined ? 'ENOENT' : 'ENOTDIR';
+  throw Object.assign(new Error(`LISTEN names ${path}, but the folder ${folder} ${wrong}`), { code });
 }
 
 /** A socket file that nobody listens on is left over from a process that was killed. */

@@ -105,23 +105,12 @@ export class Authenticator {
     onLookup(known !== undefined ? 'hit' : refused !== undefined ? 'refused' : 'miss');
     if (known !== undefined) return this.#authenticated(known, presented, 'cached');
     if (refused !== undefined) throw refused;
-    const shared = await this.#shareAttempt(fingerprint);
-    return shared === undefined
-      ? this.#verify(presented)
-      : this.#authenticated(shared, presented, 'upstream');
-  }
-
-  /** What another session's attempt with the same credentials finds out; undefined if none is running. */
-  async #shareAttempt(fingerprint: string): Promise<KnownCredentials | undefined> {
+    // Asked and begun without a pause in between: else all that shared an attempt would begin one of their own.
     for (;;) {
       const running = this.#attempts.get(fingerprint);
-      if (running === undefined) return undefined;
-      try {
-        return await running;
-      } catch (error) {
-        // Only the other session's client has gone: the question is still open.
-        if (asProxyError(error).code !== 'cancelled') throw error;
-      }
+      if (running === undefined) return this.#verify(presented);
+      const shared = await unlessCancelled(running);
+      if (shared !== undefined) return this.#authenticated(shared, presented, 'upstream');
     }
   }
 
@@ -159,7 +148,7 @@ export class Authenticator {
   async #verify(presented: Presented): Promise<Authenticated> {
     const { credentials, identity, fingerprint, presenter } = presented;
     const { cache, connect, pools, lane, gate } = this.#options;
-    const refusal = gate.refusal(identity.key);
+    const refusal = gate.refusal(identity.key, pools.has(identity));
     if (refusal !== undefined) throw refusal;
     const { address, signal } = presenter;
     const attempt = {
@@ -167,10 +156,15 @@ export class Authenticator {
       source: address ?? 'unix',
       isSourceShared: address === undefined || LOOPBACK.test(address),
       claim: this.#claim(presented),
+      isIdentityKnown: cache.hasAccepted(identity),
     };
+    let startedIn = pools.generation;
     const connecting = lane.run(
       attempt,
-      () => gate.open(identity.key, () => connect(credentials, address)),
+      () => {
+        startedIn = pools.generation;
+        return gate.open(identity.key, () => connect(credentials, address));
+      },
       signal,
     );
     const knowing = connecting.then(({ capabilities }): KnownCredentials => ({
@@ -182,7 +176,7 @@ export class Authenticator {
     try {
       const known = await knowing;
       cache.accept(fingerprint, known);
-      const lease = await pools.adopt({ identity, credential: known, signal }, await connecting);
+      const lease = await pools.adopt({ identity, credential: known, signal }, await connecting, startedIn);
       return this.#authenticated(known, presented, 'upstream', lease);
     } catch (error) {
       const failure = asProxyError(error);
@@ -202,5 +196,15 @@ export class Authenticator {
     known.revokedBy = failure;
     this.#options.cache.refuse(fingerprint, failure);
     this.#options.pools.revoke(known.identity, known);
+  }
+}
+
+/** What another session's attempt finds out; undefined if only its client has gone, so that the question is still open. */
+async function unlessCancelled(attempt: Promise<KnownCredentials>): Promise<KnownCredentials | undefined> {
+  try {
+    return await attempt;
+  } catch (error) {
+    if (asProxyError(error).code !== 'cancelled') throw error;
+    return undefined;
   }
 }

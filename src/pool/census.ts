@@ -59,7 +59,7 @@ export class Census {
 
   /** Counts one more connection of the pool if both caps allow it. */
   reserve(pool: IdentityPool): boolean {
-    if (this.isFullFor(pool) || this.isFull) return false;
+    if (this.isFullFor(pool) || this.room <= 0) return false;
     pool.connections += 1;
     this.#connections += 1;
     return true;
@@ -71,9 +71,9 @@ export class Census {
     this.#connections -= 1;
   }
 
-  /** Whether the total is reached. */
-  get isFull(): boolean {
-    return this.#connections >= this.#caps.maxConnections;
+  /** How many more connections the total allows. */
+  get room(): number {
+    return this.#caps.maxConnections - this.#connections;
   }
 
   /** Whether the pool itself is at its cap. */
@@ -106,7 +106,7 @@ export class Census {
     if (this.isFullFor(pool)) return pool.longestIdle;
     let longest: PooledConnection | undefined;
     for (const pooled of this.#idle) {
-      if (!pooled.place.set.hasIdle) continue;
+      if (!pooled.place.set.hasIdle || !fairShare.mayTake(pooled.pool, pool)) continue;
       // Whoever has more than his share gives first.
       if (fairShare.isAbove(pooled.pool)) return pooled;
       longest ??= pooled;

@@ -103,6 +103,7 @@ export class ConnectionPools {
       upstream,
       now,
       generation: () => this.#generation,
+      isDraining: () => this.#isDraining,
       wait: (pending) => this.#wait(pending),
       onFreed: (pool) => {
         this.#freed(pool);
@@ -146,7 +147,7 @@ export class ConnectionPools {
       if (!isImmediate) await this.#wait(pending);
       const lease = this.#leases.begin(await granted(pending));
       if (isSwap === true) this.#events.onSwapped();
-      else this.#events.onLeased(lease.isReuse, isImmediate ? 0 : this.#now() - pending.startedAt);
+      else this.#events.onLeased(identity, lease.isReuse, isImmediate ? 0 : this.#now() - pending.startedAt);
       return lease;
     } catch (error) {
       const failure = asProxyError(error);
@@ -157,26 +158,33 @@ export class ConnectionPools {
     }
   }
 
+  /** Counts the calls of {@link reconnect}. */
+  get generation(): number {
+    return this.#generation;
+  }
+
   /**
    * Takes a connection over that has just logged in, and leases it. Waits only where closing an idle connection makes
    * room for it.
    *
+   * @param startedIn - the {@link generation} in which its login began
    * @returns undefined if there is no room: the connection is closed then
    */
   async adopt(
     request: Omit<LeaseRequest, 'open' | 'enable'>,
     verified: UpstreamConnection,
+    startedIn = this.#generation,
   ): Promise<Lease | undefined> {
     let pending: Pending | undefined;
     try {
-      pending = this.#begin(request.identity, { verified }, request);
+      pending = this.#begin(request.identity, { verified, startedIn }, request);
       this.#compete();
       if (!this.#grants.tryGrant(pending, 0)) {
         if (pending.evicted === undefined) throw new ProxyError('queue_full');
         await this.#wait(pending);
       }
       const lease = this.#leases.begin(await granted(pending));
-      this.#events.onLeased(lease.isReuse, 0);
+      this.#events.onLeased(request.identity, lease.isReuse, 0);
       return lease;
     } catch {
       // Nobody was refused anything: the session asks again at its first command.
@@ -192,7 +200,7 @@ export class ConnectionPools {
    * outstanding: on another connection where it is enabled already, else on its own. Nobody is attached to the
    * connection then. Never rejects.
    *
-   * @returns the lease to go on with; the one given has ended if it is another. It has no `enableReply` if the server
+   * @returns the lease to go on with; the one given has ended if it is another. It has nothing `enabled` if the server
    *   didn't say OK
    */
   async exchange(lease: Lease, enable: EnableRequest): Promise<Lease> {
@@ -204,12 +212,17 @@ export class ConnectionPools {
     if (other !== undefined) {
       lease.release({});
       this.#events.onSwapped();
-      return this.#leases.begin({ pooled: other, enableReply: pool.replyTo(enable.text) });
+      return this.#leases.begin(await this.#grants.prepare(other, enable));
     }
     lease.use();
-    const { enableReply } = await this.#grants.prepare(pooled, enable);
-    if (enableReply !== undefined) lease.enabled(enable.set, enableReply);
+    const { enabled } = await this.#grants.prepare(pooled, enable);
+    if (enabled !== undefined) lease.enable(enabled);
     return lease;
+  }
+
+  /** Whether the identity has a connection now, whatever that does. */
+  has({ key }: Identity): boolean {
+    return this.#pools.has(key);
   }
 
   /** The upstream doesn't accept these credentials any more: what they opened is not lent again. */
@@ -256,7 +269,9 @@ export class ConnectionPools {
   ): Pending {
     if (this.#isDraining) throw new ProxyError('draining');
     const startedAt = this.#now();
-    const patientUntil = startedAt + PATIENCE_MS;
+    const { acquireMaxWaiting, acquireTimeoutMs } = this.#options;
+    const canWait = acquireTimeoutMs > 0 && this.#queue.size < acquireMaxWaiting;
+    const patientUntil = canWait ? startedAt + PATIENCE_MS : startedAt;
     const pool = this.#pools.of(identity);
     pool.requests += 1;
     return { pool, source, credential, enable, signal, startedAt, patientUntil };
@@ -270,7 +285,9 @@ export class ConnectionPools {
     } catch (error) {
       const failure = asProxyError(error);
       // The server's own words say better why nothing became free.
-      throw failure.code === 'lease_timeout' ? (this.#gate.refusal(pool.identity.key) ?? failure) : failure;
+      throw failure.code === 'lease_timeout'
+        ? (this.#gate.refusal(pool.identity.key, true) ?? failure)
+        : failure;
     }
   }
 
@@ -279,7 +296,7 @@ export class ConnectionPools {
       this.#look = this.#queue.size === 0 ? undefined : this.#lookLater();
       for (const pool of this.#pools.pools) {
         const waiting = this.#queue.countWaiters(pool.identity.key);
-        if (waiting > 0) this.#reclaim(pool, waiting);
+        if (waiting > 0) this.#reclaim(pool, waiting - pool.inTransit);
       }
       this.serve();
     }, LOOK_MS);
@@ -287,11 +304,11 @@ export class ConnectionPools {
 
   /** Takes back what quiet sessions of a full pool hold beyond their part, as far as it is needed. */
   #reclaim(pool: IdentityPool, needed: number): void {
-    const isLimited = this.#gate.refusal(pool.identity.key) !== undefined;
+    const isLimited = this.#gate.isBackingOff(pool.identity.key);
     if (!isLimited && !this.#census.isFullFor(pool)) return;
     const most = isLimited ? pool.connections : this.#options.maxConnectionsPerUser;
     const allowed = Math.max(0, most - this.#options.reservedPerUser);
-    if (pool.leases.size <= allowed) return;
+    if (needed <= 0 || pool.leases.size <= allowed) return;
     const excess = excessOfQuiet(pool.leases, allowed, this.#now()).slice(0, needed);
     if (excess.length === 0) return;
     this.#events.onReclaimed(pool.identity, excess.length);
@@ -302,15 +319,31 @@ export class ConnectionPools {
   serve(): void {
     if (this.#queue.size === 0) return;
     this.#compete();
-    this.#queue.serve((pending) => this.#grants.tryGrant(pending, 0));
+    this.#queue.serve((pending) => {
+      if (this.#grants.tryGrant(pending, 0)) return true;
+      // What is of no use to it, or what it may not have, may be right for another of its identity.
+      return this.#grants.isPeculiar(pending) ? 'pass' : false;
+    });
   }
 
   #compete(): void {
-    if (this.#queue.size === 0 || !this.#census.isFull) this.#fairShare.clear();
-    else
-      this.#fairShare.update(this.#pools.pools, this.#options.maxConnections, (key) =>
-        this.#queue.countWaiters(key),
-      );
+    const census = this.#census;
+    const queue = this.#queue;
+    // With room for all that wait nobody takes anything from anybody.
+    if (queue.size <= census.room) {
+      this.#fairShare.clear();
+      return;
+    }
+    this.#fairShare.update({
+      pools: this.#pools.pools,
+      capacity: this.#options.maxConnections,
+      room: census.room,
+      isWaiting: ({ identity }) => queue.countWaiters(identity.key) > 0,
+      isShortOfRoom: (pool) =>
+        !census.isFullFor(pool) &&
+        this.#grants.canOpen(pool) &&
+        queue.hasWaiter(pool.identity.key, ({ source }) => 'verified' in source || source.open !== undefined),
+    });
   }
 
   #outdate(pooled: PooledConnection, reason: CloseReason): void {

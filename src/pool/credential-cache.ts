@@ -47,6 +47,8 @@ export class CredentialCache {
   readonly #refused: LRUCache<string, ProxyError> | undefined;
   /** Accepted once, however long ago: no proof of anything, but a better claim than a guess has. */
   readonly #accepted: LRUCache<string, true>;
+  /** Identities of which credentials were accepted once. */
+  readonly #identities: LRUCache<string, true>;
 
   constructor(options: CredentialCacheOptions) {
     const { ttlMs, failureTtlMs, max, onEvicted } = options;
@@ -63,6 +65,7 @@ export class CredentialCache {
     }
     if (failureTtlMs > 0) this.#refused = new LRUCache({ max, ttl: failureTtlMs, updateAgeOnGet: false });
     this.#accepted = new LRUCache({ max });
+    this.#identities = new LRUCache({ max });
   }
 
   /** Lets go of what is out of date; until then it takes memory. */
@@ -103,6 +106,11 @@ export class CredentialCache {
     return entry?.identity.key === identity.key ? entry : undefined;
   }
 
+  /** Whether any credentials of the identity were accepted before. */
+  hasAccepted({ key }: Identity): boolean {
+    return this.#identities.has(key);
+  }
+
   /** Whether these credentials were accepted before, and not refused since. */
   wasAccepted(fingerprint: string): boolean {
     return this.#accepted.has(fingerprint);
@@ -117,6 +125,7 @@ export class CredentialCache {
     this.#refused?.delete(fingerprint);
     this.#known?.set(fingerprint, entry);
     this.#accepted.set(fingerprint, true);
+    this.#identities.set(entry.identity.key, true);
   }
 
   refuse(fingerprint: string, error: ProxyError): void {

@@ -8,7 +8,7 @@ import type { FairShare } from './fair-share.js';
 import type { ConnectionSet, IdentityPool, PooledConnection } from './identity-pool.js';
 import type { Lent } from './lease-book.js';
 import { granted } from './pending.js';
-import type { Pending } from './pending.js';
+import type { Pending, Verified } from './pending.js';
 import type { PoolUpstream } from './pool-options.js';
 import type { Prover } from './prover.js';
 import type { RetirementPolicy } from './retirement.js';
@@ -29,6 +29,8 @@ export interface GrantsOptions {
   readonly now: () => number;
   /** Raised when the connections that are being opened now are not to be kept. */
   readonly generation: () => number;
+  /** Whether nothing is opened any more. */
+  readonly isDraining: () => boolean;
   /** Waits until {@link Grants.tryGrant} said true to the request. Throws ProxyError. */
   readonly wait: (pending: Pending) => Promise<void>;
   /** Something has become free. */
@@ -51,7 +53,7 @@ export class Grants {
     const { pool, source } = pending;
     if ('verified' in source) {
       if (!this.#reserve(pending)) return false;
-      pending.lending = this.#adopt(pending, source.verified);
+      pending.lending = this.#adopt(pending, source);
       return true;
     }
     const set = this.#idleSetFor(pending);
@@ -67,13 +69,20 @@ export class Grants {
       pending.lending.catch(() => undefined);
       return true;
     }
-    if (source.open === undefined || !this.#mayOpen(pending, ahead) || !this.#reserve(pending)) return false;
+    if (source.open === undefined || !this.#mayOpen(pending, ahead)) return false;
+    if (this.#options.fairShare.mustLeaveRoom(pool) || !this.#reserve(pending)) return false;
     if (!this.#options.gate.tryStart()) {
       this.#options.census.free(pool);
       return false;
     }
     pending.lending = this.#open(pending, source.open);
     return true;
+  }
+
+  /** Whether others of its identity may be granted what a request is refused. */
+  isPeculiar({ pool, source }: Pending): boolean {
+    const canOpen = 'verified' in source || source.open !== undefined;
+    return !canOpen || pool.longestIdle !== undefined;
   }
 
   /** Takes an idle connection of the set; undefined if none is there that lives. */
@@ -85,11 +94,13 @@ export class Grants {
     const { pooled } = slot;
     if (pooled !== undefined) {
       census.notIdle(pooled);
-      if (prover.isFresh(pooled)) return pooled;
-      census.begin('probing');
-      const isAlive = await prover.prove(pooled);
-      census.end('probing');
-      if (isAlive && pooled.connection.isUsable) return pooled;
+      if (!prover.isFresh(pooled)) {
+        census.begin('probing');
+        await prover.prove(pooled);
+        census.end('probing');
+      }
+      // Meanwhile it may have been told to go, too.
+      if (pooled.connection.isUsable && pooled.retireReason === undefined) return pooled;
     }
     // The idle connection died, and the slot is a new one or of no use.
     set.slots.drop(slot);
@@ -99,20 +110,24 @@ export class Grants {
   /** Has the connection say how it is with what the client wants enabled; it must be in the authenticated state. */
   async prepare(pooled: PooledConnection, enable: EnableRequest | undefined): Promise<Lent> {
     const { pool, place } = pooled;
-    if (enable === undefined) return { pooled, enableReply: undefined };
-    if (place.set.set === enable.set) return { pooled, enableReply: pool.replyTo(enable.text) };
+    if (enable === undefined) return { pooled, enabled: undefined };
+    const known = pool.replyTo(enable.text);
+    if (place.set.set === enable.set)
+      return { pooled, enabled: known === undefined ? undefined : { request: enable, reply: known } };
     const set = pool.setOf(enable.set);
+    // What is enabled already stays: together with more it would be another set.
+    const isPlain = place.set === pool.plain;
     const canEnable = pooled.connection.capabilities.has('ENABLE') && !pool.isRefused(enable.text);
-    if (set === undefined || !canEnable) return { pooled, enableReply: undefined };
-    const enableReply = await this.#options.upstream.enable(
-      pooled.connection,
-      enable.text,
-      ENABLE_TIMEOUT_MS,
-    );
-    pool.remember(enable.text, enableReply);
-    if (enableReply === undefined) pooled.retireReason = 'dirty';
-    else await this.#move(pooled, set);
-    return { pooled, enableReply };
+    if (set === undefined || !isPlain || !canEnable) return { pooled, enabled: undefined };
+    const reply = await this.#options.upstream.enable(pooled.connection, enable.text, ENABLE_TIMEOUT_MS);
+    // Silence and a connection that was lost are no answer.
+    if (reply !== undefined || pooled.connection.isUsable) pool.remember(enable.text, reply);
+    if (reply === undefined) {
+      pooled.retireReason = 'dirty';
+      return { pooled, enabled: undefined };
+    }
+    await this.#move(pooled, set);
+    return { pooled, enabled: { request: enable, reply } };
   }
 
   /** An idle connection that has what is wanted, or on which it can be enabled. */
@@ -130,13 +145,18 @@ export class Grants {
     if (pool.connections > 0) return undefined;
     return open === undefined
       ? new ProxyError('upstream_lost')
-      : this.#options.gate.refusal(pool.identity.key);
+      : this.#options.gate.refusal(pool.identity.key, false);
+  }
+
+  /** Whether one more connection of the identity may be opened, as far as that doesn't depend on others. */
+  canOpen(pool: IdentityPool): boolean {
+    const { gate } = this.#options;
+    return pool.mayOpen && gate.refusal(pool.identity.key, pool.connections > 0) === undefined;
   }
 
   #mayOpen({ pool, patientUntil }: Pending, ahead: number): boolean {
-    const { gate, now } = this.#options;
-    const isWorthWaiting = pool.returning > ahead && now() < patientUntil;
-    return !isWorthWaiting && pool.mayOpen && gate.refusal(pool.identity.key) === undefined;
+    const isWorthWaiting = pool.returning > ahead && this.#options.now() < patientUntil;
+    return !isWorthWaiting && this.canOpen(pool);
   }
 
   /** Counts one more connection, or begins to make room for it and says false. */
@@ -154,28 +174,43 @@ export class Grants {
 
   async #lendIdle(pending: Pending, set: ConnectionSet): Promise<Lent> {
     const pooled = await this.takeIdle(set);
-    return pooled === undefined ? this.#again(pending) : this.prepare(pooled, pending.enable);
+    if (pooled === undefined) return this.#again(pending);
+    const lent = await this.#prepareFor(pending, pooled);
+    if (pooled.connection.isUsable) return lent;
+    // It was dead, and what was to be enabled on it has only shown that.
+    const { set: current, slot } = pooled.place;
+    pooled.connection.destroy('probe');
+    current.slots.drop(slot);
+    return this.#again(pending);
+  }
+
+  async #prepareFor({ enable }: Pending, pooled: PooledConnection): Promise<Lent> {
+    const { census } = this.#options;
+    census.begin('connecting');
+    const lent = await this.prepare(pooled, enable);
+    census.end('connecting');
+    return lent;
   }
 
   /** As if it came now. */
   async #again(pending: Pending): Promise<Lent> {
+    if (this.#options.isDraining()) throw new ProxyError('draining');
     if (!this.tryGrant(pending, 0)) await this.#options.wait(pending);
     return granted(pending);
   }
 
   async #open(pending: Pending, open: Opener): Promise<Lent> {
-    const { pool, enable } = pending;
+    const { pool } = pending;
     const { census, onFreed, generation } = this.#options;
-    const startedIn = generation();
     pool.opening += 1;
     census.begin('connecting');
+    const startedIn = generation();
     const opened = await this.#connect(pool, open);
-    const pooled = opened instanceof ProxyError ? undefined : await this.#install(pending, opened);
-    if (pooled !== undefined && generation() !== startedIn) pooled.retireReason = 'stale';
+    const pooled = opened instanceof ProxyError ? undefined : await this.#install(pending, opened, startedIn);
     pool.opening -= 1;
     census.end('connecting');
     onFreed(pool);
-    if (pooled !== undefined) return this.prepare(pooled, enable);
+    if (pooled !== undefined) return this.#prepareFor(pending, pooled);
     // A server that lets this user have no more connections says so: then one of those that there are has to do.
     const failure = asProxyError(opened);
     if (isBusyForMore(failure) && pool.hasLive) return this.#again(pending);
@@ -192,16 +227,21 @@ export class Grants {
   }
 
   /** The verified connection takes the place of the longest idle one, so that a warm user's pool doesn't grow. */
-  async #adopt(pending: Pending, verified: UpstreamConnection): Promise<Lent> {
+  async #adopt(pending: Pending, { verified, startedIn }: Verified): Promise<Lent> {
     const { pool, evicted } = pending;
     // If one went already to make room, that was the one.
     const spared = evicted?.pool === pool ? undefined : pool.longestIdle;
     if (spared !== undefined) this.#close(spared, 'credentials');
-    return { pooled: await this.#install(pending, verified), enableReply: undefined };
+    return { pooled: await this.#install(pending, verified, startedIn), enabled: undefined };
   }
 
-  async #install({ pool, credential }: Pending, connection: UpstreamConnection): Promise<PooledConnection> {
-    const { census, retirement, now, onFreed } = this.#options;
+  /** @param startedIn - the generation in which its login began */
+  async #install(
+    { pool, credential }: Pending,
+    connection: UpstreamConnection,
+    startedIn: number,
+  ): Promise<PooledConnection> {
+    const { census, retirement, now, onFreed, generation } = this.#options;
     const slot = await pool.plain.slots.takeNew();
     const pooled: PooledConnection = {
       connection,
@@ -209,7 +249,7 @@ export class Grants {
       place: { set: pool.plain, slot },
       credential,
       retireAt: retirement.retireAt(),
-      retireReason: undefined,
+      retireReason: generation() === startedIn ? undefined : 'stale',
       idleSince: now(),
       provenAt: now(),
       proof: undefined,
@@ -242,5 +282,5 @@ export class Grants {
 }
 
 function isBusyForMore({ code }: ProxyError): boolean {
-  return code === 'limit' || code === 'backoff';
+  return code === 'limit' || code === 'backoff' || code === 'ephemeral_ports';
 }

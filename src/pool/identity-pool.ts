@@ -112,6 +112,13 @@ export class IdentityPool {
     return this.connections > this.opening;
   }
 
+  /** Connections that are being reset, probed or closed: in a moment they come back, or make room. */
+  get inTransit(): number {
+    let idle = 0;
+    for (const set of this.#sets.values()) idle += set.idle.size;
+    return this.connections - this.opening - this.leases.size - idle;
+  }
+
   /** Nothing is left and nothing is under way: the pool may be forgotten. */
   get isEmpty(): boolean {
     return this.connections === 0 && this.requests === 0;

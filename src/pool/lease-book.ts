@@ -3,9 +3,9 @@
 import type { CloseReason, Leaving } from '../upstream/connection.js';
 import type { Census } from './census.js';
 import { Lease } from './lease.js';
+import type { Enabled } from './lease.js';
 import type { PoolEvents, PoolUpstream } from './pool-options.js';
 import type { RetirementPolicy } from './retirement.js';
-import type { EnableReply } from '../wire/enable.js';
 import type { PooledConnection } from './identity-pool.js';
 
 /** For the barrier alone, where RELEASE_TIMEOUT=0 lets nothing run on; milliseconds. */
@@ -27,8 +27,8 @@ export interface LeaseBookOptions {
 /** What a session is lent. */
 export interface Lent {
   readonly pooled: PooledConnection;
-  /** How the server answered when the session's set was enabled; undefined if it asked for none, or the server refused. */
-  readonly enableReply: EnableReply | undefined;
+  /** What was enabled for the session; undefined if it asked for nothing, or the server refused. */
+  readonly enabled: Enabled | undefined;
 }
 
 export class LeaseBook {
@@ -49,7 +49,7 @@ export class LeaseBook {
     return this.#pooled.get(lease);
   }
 
-  begin({ pooled, enableReply }: Lent): Lease {
+  begin({ pooled, enabled }: Lent): Lease {
     const { census, events, now } = this.#options;
     const { connection, place, leases } = pooled;
     const startedAt = now();
@@ -62,7 +62,7 @@ export class LeaseBook {
       events.onLeaseEnded(now() - startedAt);
     };
     const lease = new Lease(
-      { connection, isReuse: leases > 0, set: place.set.set, enableReply },
+      { connection, isReuse: leases > 0, set: place.set.set, enabled },
       {
         released: (ending, leaving) => {
           ended(ending);
@@ -80,11 +80,13 @@ export class LeaseBook {
   }
 
   async #release(pooled: PooledConnection, lease: Lease, leaving: Leaving): Promise<void> {
+    const { events, onReturned } = this.#options;
+    if (!lease.isDirty) events.onReturned(pooled.pool.identity);
     const reason = lease.isDirty ? 'dirty' : this.#reason(pooled);
     if (reason !== undefined) this.#close(pooled, reason);
     else if (lease.isUntouched || (await this.#reset(pooled, leaving))) this.#keep(pooled);
     else this.#giveUp(pooled, 'reset');
-    this.#options.onReturned();
+    onReturned();
   }
 
   #reason(pooled: PooledConnection): CloseReason | undefined {

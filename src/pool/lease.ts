@@ -1,7 +1,7 @@
 /** Owns the lease: one session's right to use one upstream connection, and the ways to end it. */
 
 import type { CloseReason, Leaving, UpstreamConnection } from '../upstream/connection.js';
-import type { EnableReply } from '../wire/enable.js';
+import type { EnableReply, EnableRequest } from '../wire/enable.js';
 
 /** What becomes of the connection when a lease ends; decided by the pool. */
 export interface LeaseEnd {
@@ -27,8 +27,14 @@ export interface LeaseOptions {
   readonly isReuse: boolean;
   /** What is enabled on the connection; empty if nothing is. */
   readonly set: string;
-  /** How the server answered when that was enabled, if that is what the session asked for. */
-  readonly enableReply: EnableReply | undefined;
+  /** What the session asked for, and how the server answered when that was enabled. */
+  readonly enabled: Enabled | undefined;
+}
+
+/** A request of a session that was granted. */
+export interface Enabled {
+  readonly request: EnableRequest;
+  readonly reply: EnableReply;
 }
 
 export class Lease {
@@ -38,16 +44,16 @@ export class Lease {
   holder: LeaseHolder | undefined;
   readonly #end: LeaseEnd;
   #set: string;
-  #enableReply: EnableReply | undefined;
+  #enabled: Enabled | undefined;
   #isDirty = false;
   #isUntouched = true;
   #hasEnded = false;
 
-  constructor({ connection, isReuse, set, enableReply }: LeaseOptions, end: LeaseEnd) {
+  constructor({ connection, isReuse, set, enabled }: LeaseOptions, end: LeaseEnd) {
     this.connection = connection;
     this.isReuse = isReuse;
     this.#set = set;
-    this.#enableReply = enableReply;
+    this.#enabled = enabled;
     this.#end = end;
   }
 
@@ -55,8 +61,8 @@ export class Lease {
     return this.#set;
   }
 
-  get enableReply(): EnableReply | undefined {
-    return this.#enableReply;
+  get enabled(): Enabled | undefined {
+    return this.#enabled;
   }
 
   /** Nothing was sent on it: nothing has to be reset. */
@@ -88,9 +94,9 @@ export class Lease {
   }
 
   /** The pool has enabled something on the connection. */
-  enabled(set: string, reply: EnableReply): void {
-    this.#set = set;
-    this.#enableReply = reply;
+  enable(enabled: Enabled): void {
+    this.#set = enabled.request.set;
+    this.#enabled = enabled;
   }
 
   /** Gives the connection back; what still runs on it is drained in the background. Only the first end counts. */

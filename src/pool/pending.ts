@@ -5,12 +5,17 @@ import type { EnableRequest } from '../wire/enable.js';
 import type { IdentityPool, PooledConnection } from './identity-pool.js';
 import type { Lent } from './lease-book.js';
 
+/** A connection that has just logged in. */
+export interface Verified {
+  readonly verified: UpstreamConnection;
+  /** The generation of connections in which its login began. */
+  readonly startedIn: number;
+}
+
 /** Where a connection may come from if none is idle. */
 export type Source =
   /** A login; undefined if the credentials aren't there any more. */
-  | { readonly open: (() => Promise<UpstreamConnection>) | undefined }
-  /** It has just logged in. */
-  | { readonly verified: UpstreamConnection };
+  { readonly open: (() => Promise<UpstreamConnection>) | undefined } | Verified;
 
 /** A request on its way to a connection. */
 export interface Pending {

@@ -25,6 +25,11 @@ export class PoolDirectory {
     return this.#pools.size;
   }
 
+  /** Whether the identity has a connection. */
+  has(key: string): boolean {
+    return (this.#pools.get(key)?.connections ?? 0) > 0;
+  }
+
   of(identity: Identity): IdentityPool {
     const known = this.#pools.get(identity.key);
     if (known !== undefined) return known;

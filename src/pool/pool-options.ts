@@ -41,7 +41,9 @@ export interface PoolUpstream {
 export type PoolEviction = 'idle' | 'room' | 'credentials' | 'admin';
 
 export interface PoolEvents {
-  onLeased(isReuse: boolean, waitedMs: number): void;
+  onLeased(identity: Identity, isReuse: boolean, waitedMs: number): void;
+  /** A session has ended its lease, and another of the identity could use the connection. */
+  onReturned(identity: Identity): void;
   /** A session got another connection for its lease. */
   onSwapped(): void;
   onLeaseEnded(heldMs: number): void;

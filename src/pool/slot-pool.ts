@@ -99,7 +99,6 @@ export class SlotPool<S extends object> {
   async takeNew(): Promise<S> {
     // Used ones are lent for a moment: nobody may look for them meanwhile.
     while (this.#renewal !== undefined) await this.#renewal;
-    if (this.#pool.available === 0) return this.take();
     const renewal = this.#renew();
     this.#renewal = renewal;
     const slot = await renewal;

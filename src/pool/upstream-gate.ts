@@ -1,23 +1,42 @@
-/** Owns whether the upstream may be asked now: how often in all, and whether it was too busy for an identity just now. */
+/** Owns whether the upstream may be asked now: how often in all, for whom it was too busy, and whether ports are short. */
 
-import { asProxyError } from '../errors.js';
-import type { ProxyError } from '../errors.js';
+import { ProxyError, asProxyError } from '../errors.js';
 import type { UpstreamConnection } from '../upstream/connection.js';
 import type { BackOff } from './back-off.js';
 import type { ConnectionRate } from './connection-rate.js';
 
+/**
+ * How short something is that connections take: from `medium` on none is opened for an identity that has one, and
+ * none at all while it is `high`.
+ */
+export type Pressure = 'none' | 'medium' | 'high';
+
 export class UpstreamGate {
   readonly #backOff: BackOff;
   readonly #rate: ConnectionRate;
+  readonly #pressure: () => Pressure;
 
-  constructor(backOff: BackOff, rate: ConnectionRate) {
+  constructor(backOff: BackOff, rate: ConnectionRate, pressure: () => Pressure) {
     this.#backOff = backOff;
     this.#rate = rate;
+    this.#pressure = pressure;
   }
 
-  /** Why the upstream is not to be asked for this identity now: it was busy, and that was not long ago. */
-  refusal(key: string): ProxyError | undefined {
+  /**
+   * Why no connection is to be opened for this identity now.
+   *
+   * @param hasConnection - whether it has one already
+   * @returns an error `backoff` or `pressure`; undefined if one may be opened
+   */
+  refusal(key: string, hasConnection: boolean): ProxyError | undefined {
+    const pressure = this.#pressure();
+    if (pressure === 'high' || (pressure === 'medium' && hasConnection)) return new ProxyError('pressure');
     return this.#backOff.refusal(key);
+  }
+
+  /** Whether the upstream was too busy for the identity, and that was not long ago. */
+  isBackingOff(key: string): boolean {
+    return this.#backOff.refusal(key) !== undefined;
   }
 
   /** Takes the right to one attempt. */

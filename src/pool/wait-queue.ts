@@ -51,6 +51,12 @@ export class WaitQueue<R> {
     return this.#lines.get(key)?.size ?? 0;
   }
 
+  /** Whether one waits in the line of `key` whose request is such. */
+  hasWaiter(key: string, isSuch: (request: R) => boolean): boolean {
+    for (const { request } of this.#lines.get(key) ?? []) if (isSuch(request)) return true;
+    return false;
+  }
+
   /**
    * Waits in the line of `key` until {@link serve} grants the request.
    *

@@ -41,8 +41,9 @@ export class Enabling {
     if (request === undefined) return PASS;
     if (lease !== undefined && this.#asked === request.text) {
       this.#asked = undefined;
-      const reply = lease.enableReply;
-      return isEnable && reply !== undefined ? { kind: 'answer', reply } : PASS;
+      const { enabled } = lease;
+      const isGranted = isEnable && enabled?.request.text === request.text;
+      return isGranted ? { kind: 'answer', reply: enabled.reply } : PASS;
     }
     if (lease !== undefined && !lease.isPristine) return PASS;
     if (!isQuiet) return QUIET;

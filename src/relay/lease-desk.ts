@@ -44,8 +44,8 @@ export class LeaseDesk {
   readonly #source: LeaseSource;
   readonly #host: LeaseDeskHost;
   #lease: Lease | undefined;
-  /** What was asked to be enabled on it. */
-  #enable: EnableRequest | undefined;
+  /** What the session has enabled, and goes on to have. */
+  #enabled: EnableRequest | undefined;
   #hasHadLease = false;
   #hasReplaced = false;
   #isClosed = false;
@@ -61,7 +61,8 @@ export class LeaseDesk {
 
   /** Gets a lease on which this is enabled. */
   request(enable: EnableRequest | undefined): void {
-    this.#ask(this.#source.acquire({ enable, isSwap: this.#hasHadLease }), enable);
+    const wanted = this.#enabled ?? enable;
+    this.#ask(this.#source.acquire({ enable: wanted, isSwap: this.#hasHadLease }), wanted);
   }
 
   /** Has this enabled for the session, on this connection or another. */
@@ -72,6 +73,7 @@ export class LeaseDesk {
   }
 
   hold(lease: Lease): void {
+    this.#enabled = lease.enabled?.request ?? this.#enabled;
     this.#lease = lease;
     this.#hasHadLease = true;
     this.#host.first.watch(lease);
@@ -100,30 +102,43 @@ export class LeaseDesk {
   /** Goes on with another connection: once, since a second loss is no accident. */
   replace(): void {
     const command = this.#host.first.repeatable;
+    const lease = this.take();
     this.#hasReplaced = true;
-    this.take()?.discard('error');
+    lease?.discard('error');
     // Nothing was sent: the next command asks for another lease.
     if (command === undefined) return;
-    const enable = this.#enable;
     this.#host.onReplacing();
     this.#settle(
-      this.#source.acquire({ enable, isSwap: true }),
-      (lease) => {
-        if (enable !== undefined && lease.enableReply === undefined) {
-          lease.release({});
-          this.#host.onUnreplaceable();
-          return;
-        }
-        this.hold(lease);
-        if (this.#lease !== undefined) this.#host.onReplaced(lease, command);
+      this.#source.acquire({ enable: this.#enabled, isSwap: true }),
+      (next) => {
+        if (!this.#isFit(next)) return;
+        // What was in doubt about the command is so here, too.
+        if (lease?.isDirty === true) next.markDirty();
+        this.hold(next);
+        if (this.#lease !== undefined) this.#host.onReplaced(next, command);
       },
       true,
     );
   }
 
+  /** Whether the connection has what the session has enabled; else the session can't go on. */
+  #isFit(lease: Lease): boolean {
+    if (this.#enabled === undefined || lease.enabled?.request.set === this.#enabled.set) return true;
+    lease.release({});
+    this.#host.onUnreplaceable();
+    return false;
+  }
+
   #ask(asking: Promise<Lease>, enable: EnableRequest | undefined): void {
     this.#settle(asking, (lease) => {
-      this.#enable = enable;
+      if (!lease.connection.isUsable && !this.#hasReplaced) {
+        // It died of the question what is enabled on it, or just now: nothing of the client's was sent on it.
+        this.#hasReplaced = true;
+        lease.discard('error');
+        this.request(enable);
+        return;
+      }
+      if (!this.#isFit(lease)) return;
       this.hold(lease);
       this.#host.onSettled();
     });

@@ -192,7 +192,8 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
 
   forward(bytes: Buffer): void {
     this.#silence?.refresh();
-    if (this.#isLosing) return;
+    // Behind its BYE it may have answered all the same.
+    if (this.#isLosing && this.#desk.canReplace) return;
     this.#pump.first.spoil();
     this.#lastTrafficAt = this.#options.now();
     if (!this.#client.write(bytes)) this.lease?.connection.pause();
@@ -238,8 +239,10 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
     }
     if (this.#isLosing) {
       this.#isLosing = false;
-      this.#desk.replace();
-      return;
+      if (this.#desk.canReplace) {
+        this.#desk.replace();
+        return;
+      }
     }
     this.#pump.run();
     this.#finishIfAnswered();
@@ -265,8 +268,8 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
   onHeld(lease: Lease): void {
     this.#lastTrafficAt = this.#options.now();
     lease.holder = this;
-    lease.connection.attach(this);
-    if (!lease.connection.isUsable) this.onClosed();
+    if (lease.connection.isUsable) lease.connection.attach(this);
+    else this.onClosed();
     this.#watchSilence();
   }
 
@@ -280,6 +283,7 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
     else if (refusal.status === 'BYE') this.#bye('upstream_lost', refusal.text, refusal.responseCode);
     else if (isReplacement) this.#pump.resume(error);
     else this.#pump.leaseSettled(error);
+    this.#finishIfAnswered();
   }
 
   onReplacing(): void {

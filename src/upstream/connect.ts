@@ -7,16 +7,23 @@ import type { ProxyError } from '../errors.js';
 import type { Credentials } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
+import { hostPort } from '../net/host-port.js';
 import type { CapabilitySet } from '../wire/capability.js';
 import { LineFramer } from '../wire/line-framer.js';
 import { UpstreamConnection } from './connection.js';
-import type { ConnectionEnd } from './connection.js';
+import type { CloseInitiator, ConnectionEnd } from './connection.js';
 import { dial } from './dial.js';
-import type { DialOptions } from './dial.js';
+import type { DialOptions, DialedSocket } from './dial.js';
 import { logIn } from './login.js';
+import type { SourceAddresses } from './source-addresses.js';
 
 /** What the rest of the program may want to count and log. */
 export interface UpstreamEvents {
+  /** A socket is about to be opened; then `onDialed` and once `onSocketClosed`, or `onDialFailed`. */
+  onDialing(): void;
+  onDialed(endpoint: { readonly address: string; readonly port: number }): void;
+  onDialFailed(error: ProxyError): void;
+  onSocketClosed(initiator: CloseInitiator): void;
   onConnectStarted(): void;
   /** @param durationMs - DNS to the tagged OK */
   onOpened(connection: UpstreamConnection, durationMs: number): void;
@@ -27,6 +34,8 @@ export interface UpstreamEvents {
 
 export interface UpstreamOptions extends DialOptions {
   readonly loginTimeoutMs: number;
+  /** The local addresses that connections leave from. */
+  readonly sources: SourceAddresses;
   readonly now: () => number;
   readonly events: UpstreamEvents;
   readonly reportFault: FaultReporter;
@@ -46,7 +55,7 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     // One listener for each connection that is being opened: any number is right.
     setMaxListeners(0, this.#closing.signal);
-    this.name = `${options.host}:${String(options.port)}`;
+    this.name = hostPort(options.host, options.port);
     this.#options = options;
   }
 
@@ -114,12 +123,36 @@ export class Upstream {
   async #dial(
     clientAddress?: string,
   ): Promise<{ connection: UpstreamConnection; capabilities: CapabilitySet }> {
-    const { socket, capabilities, serverId } = await dial(this.#options, this.#closing.signal, clientAddress);
+    const { socket, capabilities, serverId } = await this.#openSocket(clientAddress);
     this.#serverId = serverId;
     const framedSocket = new FramedSocket(socket, new LineFramer(), this.#options.reportFault);
     const connection = new UpstreamConnection(++this.#lastId, framedSocket);
     this.#anonymous.add(connection);
-    void connection.closed.then(() => this.#anonymous.delete(connection));
+    void connection.closed.then(({ initiator }) => {
+      this.#anonymous.delete(connection);
+      this.#options.events.onSocketClosed(initiator);
+    });
     return { connection, capabilities };
+  }
+
+  async #openSocket(clientAddress: string | undefined): Promise<DialedSocket> {
+    const { events, sources } = this.#options;
+    const localAddress = sources.take();
+    events.onDialing();
+    try {
+      const options = { ...this.#options, ...(localAddress === undefined ? {} : { localAddress }) };
+      const dialed = await dial(options, this.#closing.signal, clientAddress);
+      const { remoteAddress: address, remotePort: port } = dialed.socket;
+      if (address !== undefined && port !== undefined) events.onDialed({ address, port });
+      dialed.socket.once('close', () => {
+        sources.give(localAddress);
+      });
+      return dialed;
+    } catch (error) {
+      const failure = asProxyError(error);
+      sources.give(localAddress);
+      events.onDialFailed(failure);
+      throw failure;
+    }
   }
 }

@@ -24,6 +24,8 @@ export interface DialOptions {
   /** The name that the certificate must carry; `host` if undefined. */
   readonly tlsServername?: string;
   readonly tlsFiles: TlsFiles;
+  /** The local address that the connection leaves from; the system's choice if undefined. */
+  readonly localAddress?: string;
   /** One deadline from DNS to the greeting, TLS included; milliseconds. */
   readonly timeoutMs: number;
 }
@@ -36,6 +38,11 @@ export interface DialedSocket {
   /** What the server says of itself (RFC 2971), empty if nothing. */
   readonly serverId: Readonly<Record<string, string>>;
 }
+
+/** More than any greeting, CAPABILITY and ID together; a server that sends more is none, or an enemy. */
+const MAX_BYTES_BEFORE_LOGIN = 256 * 1024;
+/** ImapFlow refuses what is too large for one response; this is for responses without end. */
+const COUNT_EVERY_MS = 50;
 
 /**
  * Opens one connection up to the moment before login.
@@ -55,13 +62,18 @@ export async function dial(
   clientAddress?: string,
 ): Promise<DialedSocket> {
   const { ImapFlow: Client } = await import('imapflow');
+  // ImapFlow gives these options to net.connect, too.
+  const local = options.localAddress === undefined ? {} : { localAddress: options.localAddress };
   const client = new Client({
     host: options.host,
     port: options.port,
     secure: options.tls === 'implicit',
     ...(options.tls === 'implicit' ? {} : { doSTARTTLS: options.tls === 'starttls' }),
     ...(options.tlsServername === undefined ? {} : { servername: options.tlsServername }),
-    tls: { rejectUnauthorized: options.tlsVerify, minVersion: 'TLSv1.2', ...options.tlsFiles },
+    tls: { rejectUnauthorized: options.tlsVerify, minVersion: 'TLSv1.2', ...options.tlsFiles, ...local },
+    maxLineLength: MAX_BYTES_BEFORE_LOGIN,
+    maxLiteralSize: MAX_BYTES_BEFORE_LOGIN,
+    maxResponseSize: MAX_BYTES_BEFORE_LOGIN,
     connectionTimeout: options.timeoutMs,
     greetingTimeout: options.timeoutMs,
     clientInfo: {
@@ -81,6 +93,10 @@ export async function dial(
     isLate = () => true;
     client.close();
   }, options.timeoutMs);
+  const isTooMuch = (): boolean => client.stats().received > MAX_BYTES_BEFORE_LOGIN;
+  const counter = setInterval(() => {
+    if (isTooMuch()) client.close();
+  }, COUNT_EVERY_MS);
   const isGivenUp = (): boolean => signal?.aborted === true;
   const giveUp = (): void => {
     client.close();
@@ -90,13 +106,16 @@ export async function dial(
     if (isGivenUp()) client.close();
     await client.connect();
   } catch (error) {
-    if (!isLate() && !isGivenUp() && isReadyForLogin(client, error)) return handOver(client);
+    const isOurEnd = isLate() || isTooMuch() || isGivenUp();
+    if (!isOurEnd && isReadyForLogin(client, error)) return handOver(client);
     client.close();
-    if (isLate()) throw new ProxyError('timeout', { cause: error });
+    if (isTooMuch() || TOO_LARGE.has(codeOf(error))) throw tooMuch(error);
+    if (isLate()) throw new ProxyError('timeout', { cause: error, ...whatCame(client) });
     if (isGivenUp()) throw new ProxyError('network', { cause: error, detail: 'the proxy is shutting down' });
     throw translate(client, lastError ?? error);
   } finally {
     clearTimeout(timer);
+    clearInterval(counter);
     signal?.removeEventListener('abort', giveUp);
   }
   client.close();
@@ -108,6 +127,20 @@ function isReadyForLogin(client: ImapFlow, error: unknown): boolean {
     (error as { authenticationFailed?: boolean }).authenticationFailed === true &&
     client.state === client.states.NOT_AUTHENTICATED
   );
+}
+
+function tooMuch(cause: unknown): ProxyError {
+  const verb = codeOf(cause) === 'LiteralTooLarge' ? 'announces' : 'sends';
+  const detail = `the upstream ${verb} more than ${MAX_BYTES_BEFORE_LOGIN / 1024} kB before the login`;
+  return new ProxyError('greeting', { cause, detail });
+}
+
+/** A server that says the wrong things, or too slowly, is told from one that says nothing. */
+function whatCame(client: ImapFlow): { readonly detail?: string } {
+  if (client.stats().received === 0) return {};
+  return client.greeting === undefined
+    ? { detail: 'what the upstream sends is no IMAP greeting' }
+    : { detail: 'the upstream greets, and then does not answer' };
 }
 
 function handOver(client: ImapFlow): DialedSocket {
@@ -138,15 +171,18 @@ const FAILURE_OF_CODE: Readonly<Record<string, ConnectFailure>> = {
   ClosedAfterConnectTLS: 'greeting',
   ClosedAfterConnectText: 'greeting',
 };
+/** What ImapFlow says of a response that is larger than it was told to take. */
+const TOO_LARGE = new Set(['LineTooLarge', 'LiteralTooLarge', 'ResponseTooLarge']);
 const TLS_CODE = /^(?:ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO_|HOSTNAME_MISMATCH)/;
+
+function codeOf(error: unknown): string {
+  return (error as { code?: string }).code ?? '';
+}
 
 /** ImapFlow's and Node's errors in our words; their texts name hosts and certificates, never credentials. */
 function translate(client: ImapFlow, error: unknown): ProxyError {
-  const {
-    code = '',
-    message = '',
-    tlsFailed,
-  } = error as { code?: string; message?: string; tlsFailed?: boolean };
+  const { message = '', tlsFailed } = error as { message?: string; tlsFailed?: boolean };
+  const code = codeOf(error);
   const failure =
     tlsFailed === true || TLS_CODE.test(code)
       ? 'tls'

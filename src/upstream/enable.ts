@@ -45,6 +45,7 @@ export function enable(
         else fail();
       },
       onContinuation: fail,
+      onBye: fail,
       onDesynced: fail,
       onClosed: fail,
     });

@@ -10,6 +10,7 @@ import { quotable, quoted } from '../wire/string-encoder.js';
 import { verbRow } from '../wire/verbs.js';
 import { INDIFFERENT } from './connection.js';
 import type { UpstreamConnection } from './connection.js';
+import { withoutSecret } from './quoted-secret.js';
 import { randomTag } from './random-tag.js';
 
 /** A tagged NO means a wrong password only without a code or with one of these (RFC 5530 §3). */
@@ -31,15 +32,19 @@ export async function logIn(
 ): Promise<void> {
   const flights = loginFlights(credentials, offered);
   const [first = '', ...answers] = flights;
+  // The session may overwrite its own when its client leaves, and the server may quote them after that.
+  const sent: Credentials = { ...credentials, secret: Buffer.from(credentials.secret) };
+  const clean: Clean = (words) => withoutSecret(words, sent);
   try {
-    const reply = await exchange(connection, first, answers, timeoutMs);
-    if (reply.status !== 'OK') throw refusal(reply.status, reply.line);
-    if (readCapabilities(reply.line.toString('latin1')) === undefined)
-      await exchange(connection, 'CAPABILITY', [], timeoutMs);
+    const reply = await exchange(connection, first, answers, clean, timeoutMs);
+    if (reply.status !== 'OK') throw refusal(reply, clean);
+    if (readCapabilities(reply.line) === undefined)
+      await exchange(connection, 'CAPABILITY', [], clean, timeoutMs);
     if (!connection.isUsable)
       throw new ProxyError('limit', { detail: 'the upstream closed right after the login' });
   } finally {
     for (const flight of flights) if (typeof flight !== 'string') flight.fill(0);
+    sent.secret.fill(0);
   }
 }
 
@@ -104,9 +109,13 @@ function joined(...parts: Flight[]): Buffer {
   return Buffer.concat(buffers);
 }
 
+/** Takes the secret out of a server's words, which go into the log, to the client, and into the cache of refusals. */
+type Clean = (words: string) => string;
+
 interface Reply {
   readonly status: TaggedStatus;
-  readonly line: Buffer;
+  /** As the server sent it, as latin1. */
+  readonly line: string;
 }
 
 /** Runs one command to its tagged reply. */
@@ -114,6 +123,7 @@ function exchange(
   connection: UpstreamConnection,
   text: Flight,
   answers: Flight[],
+  clean: Clean,
   timeoutMs: number,
 ): Promise<Reply> {
   return new Promise((resolve, reject) => {
@@ -145,9 +155,9 @@ function exchange(
       },
       onCompleted: (_command, status, line) => {
         done();
-        resolve({ status, line: Buffer.from(line) });
+        resolve({ status, line: line.toString('latin1') });
       },
-      onBye: (line) => (bye = line.toString('latin1').trim()),
+      onBye: (line) => (bye = clean(line.toString('latin1').trim())),
       onDesynced: (reason) => {
         fail(new ProxyError('greeting', { detail: `the upstream answers the login with ${reason}` }));
       },
@@ -164,12 +174,13 @@ function exchange(
   });
 }
 
-function refusal(status: TaggedStatus, line: Buffer): ProxyError {
-  const { code, text } = readResponseCode(line.toString('latin1'));
+function refusal({ status, line }: Reply, clean: Clean): ProxyError {
+  const { code, text } = readResponseCode(clean(line));
   if (status === 'BAD')
     return new ProxyError('limit', { detail: `the upstream answers BAD to the login: ${text}` });
   const upstreamRefusal = { responseCode: code === '' ? undefined : code, text };
-  const isWrong = WRONG_CREDENTIALS.has(code.split(' ')[0]?.toUpperCase() ?? '');
+  // By the server's own words: what is hidden in them must not change what they mean.
+  const isWrong = WRONG_CREDENTIALS.has(readResponseCode(line).code.split(' ')[0]?.toUpperCase() ?? '');
   return new ProxyError(isWrong ? 'credentials' : 'limit', {
     upstreamRefusal,
     detail: `the upstream says NO: ${text}`,

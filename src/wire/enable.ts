@@ -27,6 +27,7 @@ export const CONDSTORE: EnableRequest = Object.freeze({ text: 'CONDSTORE', set: 
 
 /** @returns undefined if the line is no ENABLE, or an odd one */
 export function readEnableRequest(buffer: Buffer, start: number, end: number): EnableRequest | undefined {
+  if (end - start > MAX_FORM_BYTES) return undefined;
   const text = REQUEST.exec(buffer.toString('latin1', start, end))?.[1]
     ?.slice(1)
     .toUpperCase();
@@ -41,6 +42,9 @@ export function readEnableRequest(buffer: Buffer, start: number, end: number): E
 export function hasCondstore(set: string): boolean {
   return set.split(' ').includes('CONDSTORE');
 }
+
+/** Judging a line may take the square of its length. */
+const MAX_FORM_BYTES = 2_048;
 
 const MAILBOX = String.raw`(?:"(?:[^"\\\r\n]|\\["\\])*"|[^ "(){\r\n]+)`;
 /** CONDSTORE-enabling commands of the authenticated state; in the selected state a session isn't pristine. */
@@ -58,6 +62,6 @@ const CONDSTORE_FORMS: Readonly<Record<string, RegExp>> = {
 
 /** Whether a whole command enables CONDSTORE beyond doubt: where it only may, nobody's connection is to have it. */
 export function enablesCondstore(row: VerbRow, buffer: Buffer, start: number, end: number): boolean {
-  const form = CONDSTORE_FORMS[row.verb];
+  const form = end - start > MAX_FORM_BYTES ? undefined : CONDSTORE_FORMS[row.verb];
   return form?.test(buffer.toString('latin1', start, end)) === true;
 }

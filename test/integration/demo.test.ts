@@ -3,7 +3,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
@@ -16,6 +19,8 @@ interface Demo {
   /** Resolves when the text was printed; rejects when the demo ends without it. */
   readonly until: (text: string) => Promise<void>;
   readonly ended: Promise<number | null>;
+  /** Reads no more, as `| head -1` does. */
+  readonly hangUp: () => void;
   readonly signal: (signal: NodeJS.Signals) => void;
 }
 
@@ -28,11 +33,20 @@ afterEach(async () => {
 });
 
 function startDemo(...args: string[]): Demo {
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  return startDemoIn(tmpdir(), ...args);
+}
+
+/** @param folder - for its temporary files */
+function startDemoIn(folder: string, ...args: string[]): Demo {
+  const child = spawn(process.execPath, [script, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, TMPDIR: folder },
+  });
   const [texts, errors]: [string[], string[]] = [[], []];
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => texts.push(chunk));
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => errors.push(chunk));
   const output = (): string => texts.join('');
+  const hangUp = (): void => void child.stdout.destroy();
   const ended = once(child, 'close').then(() => child.exitCode);
   const until = (text: string): Promise<void> =>
     new Promise((resolve, reject) => {
@@ -43,7 +57,7 @@ function startDemo(...args: string[]): Demo {
         reject(new Error(`the demo ended before it said "${text}":\n${output()}${errors.join('')}`));
       });
     });
-  return { output, errors: () => errors.join(''), until, ended, signal: (name) => child.kill(name) };
+  return { output, errors: () => errors.join(''), until, ended, hangUp, signal: (name) => child.kill(name) };
 }
 
 /** A table's row as numbers: sessions, failed, connections, TIME_WAIT, p50 ms, sessions/s. */
@@ -112,6 +126,45 @@ test('stays up without --once until a signal, and leaves nothing behind', { time
   expect(await greetingOf(imapPort)).toBe('ECONNREFUSED');
   expect(existsSync(socketFile)).toBe(false);
 });
+
+test(
+  'judges a short run fairly, and finds a place for its socket where TMPDIR is long',
+  { timeout: 60_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'demo-'.padEnd(100, 'x')));
+    try {
+      demo = startDemoIn(folder, '--once', '--sessions', '20');
+
+      expect(await demo.ended, demo.output() + demo.errors()).toBe(0);
+
+      expect(demo.errors()).toBe('');
+      expect(rowOf(demo.output(), 'through its Unix socket').slice(0, 2)).toEqual([20, 0]);
+      expect(existsSync(dirname(addressesOf(demo.output()).socketFile))).toBe(false);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
+
+test(
+  'ends like other tools when its reader leaves, and leaves no file behind',
+  { timeout: 60_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'demo-'));
+    try {
+      demo = startDemoIn(folder, '--once', '--sessions', '20');
+      await demo.until('> tsc');
+      demo.hangUp();
+
+      expect(await demo.ended, demo.errors()).toBe(141);
+
+      expect(demo.errors()).toBe('');
+      expect(await readdir(folder)).toEqual([]);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
 
 test('explains itself when an argument makes no sense', async () => {
   demo = startDemo('--sessions', 'many');

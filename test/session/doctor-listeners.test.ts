@@ -66,7 +66,7 @@ describe('LISTEN and ADMIN_LISTEN', () => {
         `PROBLEM: 127.0.0.1:${String(port)} ${taken}`,
         `PROBLEM: ${path} ${taken}`,
         expect.stringContaining('exists and is no socket'),
-        expect.stringContaining('its folder does not exist, or this user may not write to it'),
+        `PROBLEM: ${folder}/none/x.sock can't be opened; its folder does not exist; make it, or choose another`,
         `ok: ${folder}/free.sock can be opened`,
       ]);
       expect(found.about('ADMIN_LISTEN')).toEqual([`PROBLEM: 127.0.0.1:${String(port)} ${taken}`]);

@@ -34,6 +34,10 @@ function hangUp(connection: UpstreamConnection): undefined {
   connection.end();
 }
 
+function drip(connection: UpstreamConnection): undefined {
+  connection.send('* OK hel');
+}
+
 const asAlice = { args: ['--user', 'alice', '--password-stdin'], password: 'secret' };
 const quickly = { environment: { UPSTREAM_CONNECT_TIMEOUT: '300ms', UPSTREAM_LOGIN_TIMEOUT: '300ms' } };
 
@@ -134,6 +138,19 @@ describe('a server that greets wrongly', () => {
       { greeting: null },
       'greeting',
       /accepts connections and stays silent within 0.3 s .*UPSTREAM_TLS=implicit/,
+    ],
+    [
+      'something else than IMAP',
+      { greeting: '220 mail.example.org ESMTP' },
+      'greeting',
+      /^PROBLEM: what 127\.0\.0\.1:\d+ sends within 0\.3 s .* is no IMAP greeting; correct UPSTREAM_HOST/,
+    ],
+    ['drips', { greeting: drip }, 'greeting', /is no IMAP greeting/],
+    [
+      'a flood',
+      { greeting: `* OK ${'x'.repeat(1_000_000)}` },
+      'greeting',
+      /sends more than 256 kB before the login, which no IMAP server needs; correct UPSTREAM_HOST/,
     ],
     ['FIN', { greeting: hangUp }, 'greeting', /hangs up without a greeting/],
   ])('with %s is a problem, and gets no password', async (_name, options, topic, sentence) => {

@@ -2,6 +2,7 @@
 
 import { expect, it } from 'vitest';
 import { Upstream } from '../../src/upstream/connect.js';
+import { SourceAddresses } from '../../src/upstream/source-addresses.js';
 import { startScriptedUpstream } from '../support/scripted-upstream.js';
 import type { ScriptedUpstream } from '../support/scripted-upstream.js';
 
@@ -13,9 +14,14 @@ function upstreamAt({ host, port }: { host: string; port: number }): Upstream {
     tlsVerify: true,
     tlsFiles: {},
     timeoutMs: 5_000,
+    sources: new SourceAddresses([]),
     loginTimeoutMs: 5_000,
     now: () => performance.now(),
     events: {
+      onDialing: () => undefined,
+      onDialed: () => undefined,
+      onDialFailed: () => undefined,
+      onSocketClosed: () => undefined,
       onConnectStarted: () => undefined,
       onOpened: () => undefined,
       onConnectFailed: () => undefined,

@@ -21,7 +21,7 @@ export interface StageOptions {
 }
 
 /** The states of the gauge `upstream_connections`. */
-export type PoolState = 'connecting' | 'idle' | 'leased' | 'resetting' | 'closing';
+export type PoolState = 'connecting' | 'idle' | 'leased' | 'resetting' | 'probing' | 'closing';
 
 export class Stage {
   readonly upstream: ScriptedUpstream;
@@ -93,6 +93,25 @@ export class Stage {
 
   sessions(labels: Readonly<Record<string, string>> = {}): Promise<number> {
     return this.proxy.metric('imapbouncer_client_connections', labels);
+  }
+
+  /** A counter or gauge by its name behind the prefix. */
+  metric(name: string, labels: Readonly<Record<string, string>> = {}): Promise<number> {
+    return this.proxy.metric(`imapbouncer_${name}`, labels);
+  }
+
+  /** How many upstream connections were closed for this reason. */
+  closedFor(reason: string): Promise<number> {
+    return this.metric('upstream_connections_closed_total', { reason });
+  }
+
+  /** Leaves a connection of the user in the pool that was used, and returns it. */
+  async warm(user = 'alice'): Promise<UpstreamConnection> {
+    const { client, connection } = await this.lease(user);
+    const idle = await this.connections('idle');
+    await this.leave(client);
+    await this.untilPool({ idle: idle + 1 });
+    return connection;
   }
 
   /** How often this was logged. */

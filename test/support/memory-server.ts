@@ -10,19 +10,24 @@ import { LineFramer } from '../../src/wire/line-framer.js';
 /** What the server does with LOGOUT: answers and closes, or does nothing. */
 export type LogoutManner = 'close' | 'ignore';
 
+/** What it does with another command: says OK, says NO, does nothing, or closes. */
+export type Manner = 'answer' | 'refuse' | 'ignore' | 'close';
+
 /** The server's side of one connection. */
 export class MemorySession {
   readonly connection: UpstreamConnection;
   /** Every line that the server got. */
   readonly lines: string[] = [];
+  /** The arguments of each ENABLE to which it said OK. */
+  readonly enabled: string[] = [];
   isClosed = false;
   /** Set to take a command over: true means that it is dealt with. */
   onCommand: (tag: string, verb: string) => boolean = () => false;
   readonly #duplex: Duplex;
-  readonly #manner: () => LogoutManner;
+  readonly #server: MemoryServer;
 
-  constructor(id: number, manner: () => LogoutManner, reportFault: (error: unknown) => void) {
-    this.#manner = manner;
+  constructor(id: number, server: MemoryServer) {
+    this.#server = server;
     let rest = '';
     this.#duplex = new Duplex({
       allowHalfOpen: true,
@@ -43,8 +48,9 @@ export class MemorySession {
       setKeepAlive: () => undefined,
       setTimeout: () => undefined,
     }) as unknown as Socket;
+    const reportFault = (error: unknown): void => void server.faults.push(error);
     this.connection = new UpstreamConnection(id, new FramedSocket(socket, new LineFramer(), reportFault));
-    this.connection.capabilities = new CapabilitySet(['IMAP4rev1', 'UNSELECT']);
+    this.connection.capabilities = new CapabilitySet(['IMAP4rev1', 'ENABLE', 'UNSELECT']);
     void this.connection.closed.then(() => {
       this.isClosed = true;
     });
@@ -64,18 +70,43 @@ export class MemorySession {
     this.#duplex.destroy(new Error('connection reset'));
   }
 
+  /** Whether the proxy said that it leaves. */
+  get isLeaving(): boolean {
+    return this.lines.some((line) => line.endsWith(' LOGOUT'));
+  }
+
   #command(line: string): void {
     this.lines.push(line);
-    const [tag = '', verb = ''] = line.split(' ');
-    if (this.onCommand(tag, verb.toUpperCase())) return;
-    switch (verb.toUpperCase()) {
+    const [tag = '', name = '', ...rest] = line.split(' ');
+    const verb = name.toUpperCase();
+    if (this.onCommand(tag, verb)) return;
+    switch (verb === 'LOGOUT' ? 'answer' : (this.#server.manners.get(verb) ?? 'answer')) {
+      case 'answer':
+        this.#answer(tag, verb, rest.join(' '));
+        break;
+      case 'refuse':
+        this.send(`${tag} NO\r\n`);
+        break;
+      case 'close':
+        this.end();
+        break;
+      case 'ignore':
+    }
+  }
+
+  #answer(tag: string, verb: string, rest: string): void {
+    switch (verb) {
       case 'LOGOUT':
-        if (this.#manner() === 'ignore') return;
+        if (this.#server.logoutManner === 'ignore') return;
         this.send(`* BYE\r\n${tag} OK\r\n`);
         this.end();
         break;
       case 'EXAMINE':
         this.send(`${tag} NO\r\n`);
+        break;
+      case 'ENABLE':
+        this.enabled.push(rest);
+        this.send(`* ENABLED ${rest}\r\n${tag} OK\r\n`);
         break;
       default:
         this.send(`${tag} OK\r\n`);
@@ -88,6 +119,8 @@ export class MemoryServer {
   readonly sessions: MemorySession[] = [];
   readonly faults: unknown[] = [];
   logoutManner: LogoutManner = 'close';
+  /** By verb; commands that are not in it are answered. */
+  readonly manners = new Map<string, Manner>();
   readonly #byConnection = new Map<UpstreamConnection, MemorySession>();
 
   get open(): MemorySession[] {
@@ -95,11 +128,7 @@ export class MemoryServer {
   }
 
   connect(): UpstreamConnection {
-    const session = new MemorySession(
-      this.sessions.length + 1,
-      () => this.logoutManner,
-      (error) => this.faults.push(error),
-    );
+    const session = new MemorySession(this.sessions.length + 1, this);
     this.sessions.push(session);
     this.#byConnection.set(session.connection, session);
     return session.connection;

@@ -11,7 +11,9 @@ import type { LeaseRequest, PoolOptions } from '../../src/pool/pool-options.js';
 import { UpstreamGate } from '../../src/pool/upstream-gate.js';
 import { enable } from '../../src/upstream/enable.js';
 import { resetConnection } from '../../src/upstream/reset.js';
-import type { UpstreamConnection } from '../../src/upstream/connection.js';
+import type { CloseReason, UpstreamConnection } from '../../src/upstream/connection.js';
+import { readEnableRequest } from '../../src/wire/enable.js';
+import type { EnableRequest } from '../../src/wire/enable.js';
 import { verbRow } from '../../src/wire/verbs.js';
 import { MemoryServer } from './memory-server.js';
 
@@ -28,6 +30,12 @@ export function credentialsOf(user: string, secret = 'secret'): Credentials {
     authorizationId: Buffer.alloc(0),
     secret: Buffer.from(secret),
   };
+}
+
+/** What a client asks for with `ENABLE <text>`. */
+export function enableRequest(text: string): EnableRequest {
+  const line = Buffer.from(`c ENABLE ${text}\r\n`);
+  return readEnableRequest(line, 0, line.length)!;
 }
 
 export function identityFor(user: string): Identity {
@@ -62,24 +70,39 @@ export class PoolFixture {
   readonly faults: unknown[] = [];
   /** As whom each connection was opened. */
   readonly users = new Map<UpstreamConnection, string>();
+  /** Why connections were closed, by their number. */
+  readonly closed: Record<number, CloseReason> = {};
+  /** How long each lease was waited for, those that came at once among them; milliseconds. */
+  readonly waits: number[] = [];
+  /** How short ports are. */
+  pressure: 'none' | 'medium' | 'high' = 'none';
   /** What connections are opened with. */
   credential: object = {};
   holdsLogins = false;
   loginError: ProxyError | undefined;
   attempts = 0;
+  readonly #rate: ConnectionRate;
 
   constructor(options: Partial<PoolOptions> = {}, perMinute = 0) {
     const now = (): number => performance.now();
-    this.gate = new UpstreamGate(
-      this.backOff,
-      new ConnectionRate({ perMinute, now, onAvailable: () => undefined }),
-    );
+    this.#rate = new ConnectionRate({
+      perMinute,
+      now,
+      onAvailable: () => {
+        this.pools.serve();
+      },
+    });
+    this.gate = new UpstreamGate(this.backOff, this.#rate, () => 'none');
     this.pools = new ConnectionPools(
       { ...DEFAULTS, ...options },
       { reset: resetConnection, enable },
       this.gate,
       {
-        onLeased: (isReuse) => this.events.push(isReuse ? 'leased again' : 'leased'),
+        onReturned: () => undefined,
+        onLeased: (_identity, isReuse, waitedMs) => {
+          this.events.push(isReuse ? 'leased again' : 'leased');
+          this.waits.push(waitedMs);
+        },
         onLeaseEnded: () => this.events.push('ended'),
         onRejected: (error) => this.events.push(`rejected ${error.code}`),
         onReset: (outcome) => this.events.push(`reset ${outcome}`),
@@ -125,6 +148,7 @@ export class PoolFixture {
   /** Ends the test: every socket is closed, and nothing of the pools' own went wrong. */
   async drain(): Promise<void> {
     void this.pools.drain(0);
+    this.#rate.dispose();
     for (const login of [...this.held]) login.fail(new ProxyError('cancelled'));
     for (let round = 0; round < 3; round += 1) {
       await settled();
@@ -135,14 +159,14 @@ export class PoolFixture {
   #connect(user: string): Promise<UpstreamConnection> {
     this.attempts += 1;
     if (this.loginError !== undefined) return Promise.reject(this.loginError);
-    if (!this.holdsLogins) return Promise.resolve(this.#open(user));
+    if (!this.holdsLogins) return Promise.resolve(this.open(user));
     return new Promise((resolve, reject) => {
       const done = (): void => void this.held.splice(this.held.indexOf(login), 1);
       const login: HeldLogin = {
         user,
         succeed: () => {
           done();
-          const connection = this.#open(user);
+          const connection = this.open(user);
           resolve(connection);
           return connection;
         },
@@ -155,9 +179,13 @@ export class PoolFixture {
     });
   }
 
-  #open(user: string): UpstreamConnection {
+  /** Opens a connection past the pools, as the check of unknown credentials does. */
+  open(user: string): UpstreamConnection {
     const connection = this.server.connect();
     this.users.set(connection, user);
+    void connection.closed.then(({ reason }) => {
+      this.closed[connection.id] = reason;
+    });
     return connection;
   }
 }

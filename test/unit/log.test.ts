@@ -1,5 +1,5 @@
-import { describe, expect, test } from 'vitest';
-import { createLogger } from '../../src/log.js';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { createLogger, LogOutput } from '../../src/log.js';
 import type { Logger, LogLevel } from '../../src/log.js';
 
 interface Captured {
@@ -95,5 +95,145 @@ describe('pretty', () => {
     const { logger, lines } = capture('pretty');
     logger.info({ secret: 's3cret' }, 'login');
     expect(lines[0]).toContain('secret="(hidden)"');
+  });
+});
+
+describe('a destination that fails', () => {
+  const levels = ['debug', 'info', 'warn', 'error'] as const;
+
+  test.each(levels)('never throws into the caller of %s', (level) => {
+    const logger = createLogger(
+      { level: 'debug', format: 'json' },
+      {
+        write: () => {
+          throw Object.assign(new Error('no space left'), { code: 'ENOSPC' });
+        },
+      },
+    );
+    expect(() => {
+      logger[level]({}, 'lost');
+    }).not.toThrow();
+  });
+
+  test('survives a field that can not be written', () => {
+    const { logger, lines } = capture('json');
+    const field = {
+      toJSON: () => {
+        throw new Error('not me');
+      },
+    };
+    expect(() => {
+      logger.error({ field }, 'odd');
+    }).not.toThrow();
+    logger.info({}, 'next');
+    expect(lines.at(-1)).toContain('"msg":"next"');
+  });
+
+  test.each(['json', 'pretty'] as const)(
+    'is followed, as %s, by the count of lines lost and then the next line',
+    (format) => {
+      const lines: string[] = [];
+      let state: 'works' | 'refuses' | 'throws' = 'works';
+      const logger = createLogger(
+        { level: 'error', format },
+        {
+          write: (line) => {
+            if (state === 'throws') throw new Error('no space left');
+            return state === 'refuses' ? false : lines.push(line);
+          },
+        },
+      );
+      logger.error({}, 'first');
+      state = 'throws';
+      logger.error({}, 'lost');
+      state = 'refuses';
+      logger.error({}, 'lost');
+      logger.error({}, 'lost');
+      state = 'works';
+      logger.error({}, 'second');
+      logger.error({}, 'third');
+      expect(lines).toHaveLength(4);
+      expect(lines[1]).toMatch(
+        format === 'json' ? /^\{"level":"warn",.*"msg":"lines lost: 3"\}\n$/ : / WARN {2}lines lost: 3\n$/,
+      );
+      expect(lines.slice(2).join('')).toMatch(/second.*\n.*third/);
+    },
+  );
+});
+
+describe('an output that has no room', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** Takes as many bytes as there is room for. */
+  class Pipe {
+    room = 0;
+    text = '';
+    calls = 0;
+    code = 'EAGAIN';
+    readonly output = new LogOutput((bytes) => {
+      this.calls += 1;
+      if (this.room === 0) throw Object.assign(new Error(this.code), { code: this.code });
+      const taken = bytes.subarray(0, this.room);
+      this.room -= taken.length;
+      this.text += taken.toString();
+      return taken.length;
+    });
+  }
+
+  test.each(['EAGAIN', 'ENOSPC', 'EPIPE'])(
+    'with %s loses nothing, changes no order, and splits no line',
+    (code) => {
+      const pipe = new Pipe();
+      pipe.code = code;
+      pipe.room = 3;
+      for (const line of ['first\n', 'second\n', 'third\n']) expect(pipe.output.write(line)).toBe(true);
+      expect(pipe.text).toBe('fir');
+      pipe.room = 5;
+      vi.advanceTimersByTime(10);
+      expect(pipe.text).toBe('first\nse');
+      pipe.room = Infinity;
+      vi.advanceTimersByTime(1_000);
+      expect(pipe.output.write('fourth\n')).toBe(true);
+      expect(pipe.text).toBe('first\nsecond\nthird\nfourth\n');
+      expect(vi.getTimerCount()).toBe(0);
+    },
+  );
+
+  test('is asked less and less often, and not for each line', () => {
+    const pipe = new Pipe();
+    for (let n = 0; n < 1_000; n += 1) pipe.output.write('line\n');
+    expect(pipe.calls).toBe(1);
+    vi.advanceTimersByTime(60_000);
+    expect(pipe.calls).toBeLessThan(70);
+  });
+
+  test('refuses what goes beyond its bound, and takes lines again when it was read', () => {
+    const pipe = new Pipe();
+    const line = `${'x'.repeat(1_023)}\n`;
+    const taken = Array.from({ length: 5_000 }, () => pipe.output.write(line)).filter(Boolean).length;
+    expect(taken).toBe(4_096);
+    pipe.room = Infinity;
+    vi.advanceTimersByTime(10);
+    expect(pipe.output.write(line)).toBe(true);
+    expect(pipe.text).toHaveLength(4_097 * 1_024);
+  });
+
+  test('is emptied at the end, and not waited for where it never gets room', () => {
+    const pipe = new Pipe();
+    pipe.output.write('last words\n');
+    pipe.room = Infinity;
+    pipe.output.flush();
+    expect(pipe.text).toBe('last words\n');
+    pipe.code = 'ENOSPC';
+    pipe.room = 0;
+    pipe.output.write('too late\n');
+    pipe.output.flush();
+    expect(pipe.text).toBe('last words\n');
+    expect(vi.getTimerCount()).toBe(0);
   });
 });

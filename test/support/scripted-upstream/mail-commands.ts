@@ -1,6 +1,7 @@
 // The scripted server's answers after login: small, but right for what mail clients ask.
 
 import { type ParsedCommand, readStrings } from './command.js';
+import { expunged, modseqItem, modseqOfStatus, noteEnabling, sendModseqOfMailbox } from './condstore.js';
 import type { UpstreamConnection } from './connection.js';
 import type { Mailbox, MailStore, StoredMessage } from './mail-store.js';
 
@@ -42,8 +43,9 @@ export const mailCommands: Readonly<Record<string, MailCommand>> = {
     }
     const exists = String(mailbox.messages.length);
     const unseen = String(mailbox.messages.filter((message) => !message.flags.has('\\Seen')).length);
+    noteEnabling(command, connection);
     const numbers = `MESSAGES ${exists} UNSEEN ${unseen} UIDNEXT ${String(mailbox.nextUid)} UIDVALIDITY 1`;
-    connection.send(`* STATUS ${quote(mailbox.name)} (${numbers})\r\n`);
+    connection.send(`* STATUS ${quote(mailbox.name)} (${numbers}${modseqOfStatus(command)})\r\n`);
     connection.ok(command);
   },
   APPEND: (command, connection, store) => {
@@ -66,8 +68,8 @@ export const mailCommands: Readonly<Record<string, MailCommand>> = {
   'UID SEARCH': search,
   EXPUNGE: (command, connection) => {
     withSelected(command, connection, (mailbox) => {
-      expunge(mailbox, (sequence) => {
-        connection.send(`* ${String(sequence)} EXPUNGE\r\n`);
+      expunge(mailbox, (sequence, uid) => {
+        connection.send(expunged(connection, sequence, uid));
       });
     });
   },
@@ -101,9 +103,11 @@ function select(command: ParsedCommand, connection: UpstreamConnection, store: M
   }
   connection.selected = mailbox;
   connection.isReadOnly = command.verb === 'EXAMINE';
+  noteEnabling(command, connection);
   connection.send('* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft)\r\n');
   connection.send(`* ${String(mailbox.messages.length)} EXISTS\r\n* 0 RECENT\r\n`);
   connection.send(`* OK [UIDVALIDITY 1] valid\r\n* OK [UIDNEXT ${String(mailbox.nextUid)}] next\r\n`);
+  sendModseqOfMailbox(command, connection);
   connection.ok(command, `[READ-${connection.isReadOnly ? 'ONLY' : 'WRITE'}] ${mailbox.name} selected`);
 }
 
@@ -121,11 +125,14 @@ function fetch(command: ParsedCommand, connection: UpstreamConnection): void {
   withSelected(command, connection, (mailbox) => {
     const byUid = command.verb === 'UID FETCH';
     const items = command.args.toUpperCase();
+    noteEnabling(command, connection);
     for (const [sequence, message] of pick(mailbox, command.args, byUid)) {
       const parts = [`FLAGS (${[...message.flags].join(' ')})`];
       if (byUid || /\bUID\b/.test(items)) parts.unshift(`UID ${String(message.uid)}`);
       if (items.includes('RFC822.SIZE')) parts.push(`RFC822.SIZE ${String(message.body.length)}`);
-      const head = Buffer.from(`* ${String(sequence)} FETCH (${parts.join(' ')}`);
+      const head = Buffer.from(
+        `* ${String(sequence)} FETCH (${parts.join(' ')}${modseqItem(connection, message)}`,
+      );
       const body = /BODY(?:\.PEEK)?\[\]|RFC822\b(?!\.)/.test(items)
         ? [Buffer.from(` BODY[] {${String(message.body.length)}}\r\n`), message.body]
         : [];
@@ -137,12 +144,16 @@ function fetch(command: ParsedCommand, connection: UpstreamConnection): void {
 function storeFlags(command: ParsedCommand, connection: UpstreamConnection): void {
   withSelected(command, connection, (mailbox) => {
     const flags = command.args.match(/\\\w+/g) ?? [];
+    noteEnabling(command, connection);
     for (const [sequence, message] of pick(mailbox, command.args, command.verb === 'UID STORE')) {
       for (const flag of flags) {
         if (command.args.includes('-FLAGS')) message.flags.delete(flag);
         else message.flags.add(flag);
       }
-      connection.send(`* ${String(sequence)} FETCH (FLAGS (${[...message.flags].join(' ')}))\r\n`);
+      const flagsNow = [...message.flags].join(' ');
+      connection.send(
+        `* ${String(sequence)} FETCH (FLAGS (${flagsNow})${modseqItem(connection, message)})\r\n`,
+      );
     }
   });
 }
@@ -167,14 +178,15 @@ function withSelected(
   connection.ok(command);
 }
 
-function expunge(mailbox: Mailbox, tell: (sequence: number) => void): void {
+function expunge(mailbox: Mailbox, tell: (sequence: number, uid: number) => void): void {
   for (let at = 0; at < mailbox.messages.length;) {
-    if (mailbox.messages[at]?.flags.has('\\Deleted') !== true) {
+    const message = mailbox.messages[at];
+    if (message?.flags.has('\\Deleted') !== true) {
       at += 1;
       continue;
     }
     mailbox.messages.splice(at, 1);
-    tell(at + 1);
+    tell(at + 1, message.uid);
   }
 }
 

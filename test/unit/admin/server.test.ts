@@ -29,6 +29,7 @@ beforeEach(async () => {
     port: 0,
     metrics: () => metrics(),
     readiness: () => readiness,
+    ports: () => ({ limit: 28_232 }),
     onError: (error) => errors.push(error),
   });
 });
@@ -172,8 +173,38 @@ describe('failures', () => {
     expect(errors).toEqual([]);
   });
 
+  test.each([
+    ['127.0.0.1:9143', undefined, 200],
+    ['localhost', undefined, 200],
+    ['[::1]:9143', 'http://[::1]:9143', 200],
+    ['mail.example:9143', undefined, 403],
+    ['127.0.0.1.evil.example', undefined, 403],
+    ['127.0.0.1:9143', 'http://evil.example', 403],
+    ['127.0.0.1:9143', 'null', 403],
+  ])(
+    'what is for people is told to who asks by address: Host %s, Origin %s',
+    async (host, origin, status) => {
+      const socket = await rawConnection();
+      const lines = ['GET /api/ports HTTP/1.1', `Host: ${host}`, 'Connection: close'];
+      if (origin !== undefined) lines.push(`Origin: ${origin}`);
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      socket.write(`${lines.join('\r\n')}\r\n\r\n`);
+      await once(socket, 'close');
+      const text = Buffer.concat(chunks).toString();
+      expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+      expect(text.includes('28232')).toBe(status === 200);
+    },
+  );
+
   test('a port that is taken is an error of opening', async () => {
-    const taken = { host: '127.0.0.1', port: server.port, metrics, readiness: () => readiness };
+    const taken = {
+      host: '127.0.0.1',
+      port: server.port,
+      metrics,
+      readiness: () => readiness,
+      ports: () => ({}),
+    };
     await expect(openAdminServer({ ...taken, onError: () => undefined })).rejects.toMatchObject({
       code: 'EADDRINUSE',
     });

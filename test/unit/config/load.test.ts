@@ -42,6 +42,7 @@ describe('defaults', () => {
         connectTimeoutMs: 10_000,
         loginTimeoutMs: 40_000,
         clientAddress: 'off',
+        sourceAddresses: [],
       },
       listeners: [{ kind: 'tcp', host: '127.0.0.1', port: 1143 }],
       plaintextNetworks: ['127.0.0.0/8', '::1/128'],
@@ -134,6 +135,7 @@ describe('every variable', () => {
       UPSTREAM_MAX_AGE: '12s',
       PROBE_AFTER: '18s',
       KEEPALIVE_INTERVAL: '19s',
+      UPSTREAM_SOURCE_ADDRESSES: '192.0.2.1, 2001:db8::2',
       CLIENT_MAX_CONNECTIONS: '13',
       CLIENT_LOGIN_TIMEOUT: '14s',
       CLIENT_INACTIVITY_TIMEOUT: '15s',
@@ -155,6 +157,7 @@ describe('every variable', () => {
         connectTimeoutMs: 1000,
         loginTimeoutMs: 2000,
         clientAddress: 'id',
+        sourceAddresses: ['192.0.2.1', '2001:db8::2'],
       },
       listeners: [
         { kind: 'tcp', host: '::1', port: 0 },

@@ -48,6 +48,19 @@ describe('a time-out', () => {
     );
   });
 
+  test.each([
+    [
+      'what the upstream sends is no IMAP greeting',
+      /^greeting: what .*:993 sends within 10 s .* is no IMAP greeting/,
+    ],
+    [
+      'the upstream greets, and then does not answer',
+      /^greeting: .*:993 greets, and then does not answer within 10 s/,
+    ],
+  ])('of an open port where "%s" says so', (detail, sentence) => {
+    expect(explain('timeout', { acceptsTcp: true, detail })).toMatch(sentence);
+  });
+
   test('of an open port blames the server, and TLS only where there is none', () => {
     expect(explain('timeout', { acceptsTcp: true })).toMatch(/^greeting: .* stays silent .*look at its load/);
     expect(explain('timeout', { acceptsTcp: true }, { UPSTREAM_TLS: 'off' })).toContain(
@@ -93,6 +106,10 @@ test.each([
   ],
   ['x; the server said BYE: go away', /greets with BYE \(go away\); look into its log/],
   ['Unexpected close', /hangs up without a greeting; look into its log/],
+  [
+    'the upstream announces more than 256 kB before the login',
+    /:993 announces more than 256 kB before the login,/,
+  ],
 ])('has a sentence for the greeting "%s"', (detail, sentence) => {
   expect(explain('greeting', { detail })).toMatch(sentence);
 });

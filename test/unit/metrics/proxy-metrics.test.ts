@@ -3,7 +3,10 @@ import { ERRORS, ProxyError } from '../../../src/errors.js';
 import type { ErrorCode } from '../../../src/errors.js';
 import { ProxyMetrics } from '../../../src/metrics/proxy-metrics.js';
 import type { MetricSnapshots, ProxyMetricsOptions } from '../../../src/metrics/proxy-metrics.js';
+import type { PortMetricSnapshots } from '../../../src/metrics/port-metrics.js';
 import type { PoolSnapshot } from '../../../src/pool/pool-options.js';
+import { known } from '../../../src/ports/port-facts.js';
+import type { PortFacts } from '../../../src/ports/port-facts.js';
 import { changes, parseExposition } from './samples.js';
 import type { Exposed } from './samples.js';
 
@@ -23,6 +26,20 @@ const EMPTY_POOLS: PoolSnapshot = {
   longestWaitMs: 0,
 };
 
+const PORT_FACTS: PortFacts = {
+  range: known({ lowest: 32_768, highest: 60_999, reservedCount: 0 }, 'a test'),
+  timeWaitMs: known(60_000, 'a test'),
+  maxTimeWaitSockets: known(131_072, 'a test'),
+  timeWaitReuse: known('never', 'a test'),
+};
+
+const NO_PORTS: PortMetricSnapshots = {
+  ports: () => ({ open: 0, timeWait: 0, source: 'own', ageMs: undefined, durationMs: 0, failures: 0 }),
+  pressure: () => 'none',
+  sockets: () => ({ inUse: 0, orphan: 0, timeWait: 0, alloc: 0, timeWaitOverflows: 0 }),
+  recommendedTtlMs: () => 0,
+};
+
 function metricsWith(
   snapshots: Partial<MetricSnapshots> = {},
   options: Partial<ProxyMetricsOptions> = {},
@@ -33,6 +50,8 @@ function metricsWith(
     commands: ['FETCH', 'UID FETCH', 'NOOP'],
     limits: { clients: 5000, upstreamConnections: 1000, waiters: 100 },
     mailboxCacheTtlMs: 300_000,
+    portFacts: PORT_FACTS,
+    portBudget: { limit: 28_232, sustainablePerSecond: 470 },
     version: '1.2.3',
     revision: 'abc',
     ...options,
@@ -40,6 +59,7 @@ function metricsWith(
       sessions: () => new Map(),
       pools: () => EMPTY_POOLS,
       authCacheEntries: () => 0,
+      ports: NO_PORTS,
       state: () => 'running',
       ...snapshots,
     },
@@ -96,6 +116,8 @@ const TYPES: Record<string, readonly string[]> = {
     'auth_cache_hits_total',
     'auth_failure_cache_hits_total',
     'auth_cache_evictions_total',
+    'tcp_time_wait_overflows_total',
+    'socket_probe_failures_total',
   ],
   gauge: [
     'client_connections',
@@ -109,6 +131,16 @@ const TYPES: Record<string, readonly string[]> = {
     'leases_quiet',
     'auth_cache_entries',
     'mailbox_cache_ttl_seconds',
+    'mailbox_cache_ttl_recommended_seconds',
+    'ephemeral_ports_limit',
+    'ephemeral_ports_used',
+    'ephemeral_ports_sustainable_rate',
+    'tcp_time_wait_sockets',
+    'tcp_time_wait_sockets_limit',
+    'tcp_sockets',
+    'tcp_time_wait_seconds',
+    'port_pressure',
+    'socket_probe_duration_seconds',
     'build_info',
     'state_info',
   ],
@@ -126,6 +158,10 @@ const CONSTANTS: Record<string, number> = {
   imapbouncer_upstream_connections_limit: 1000,
   [`imapbouncer_lease_waiters_limit{${U}}`]: 100,
   imapbouncer_mailbox_cache_ttl_seconds: 300,
+  [`imapbouncer_ephemeral_ports_limit{${U}}`]: 28_232,
+  [`imapbouncer_ephemeral_ports_sustainable_rate{${U}}`]: 470,
+  imapbouncer_tcp_time_wait_seconds: 60,
+  imapbouncer_tcp_time_wait_sockets_limit: 131_072,
   'imapbouncer_build_info{version="1.2.3",revision="abc"}': 1,
   'imapbouncer_state_info{state="running"}': 1,
 };
@@ -388,6 +424,7 @@ const REASONS: Record<ErrorCode, readonly [string | undefined, string, string | 
   lease_timeout: ['timeout', 'network', 'timeout'],
   queue_full: ['limit', 'network', 'queue_full'],
   draining: ['unavailable', 'network', 'draining'],
+  pressure: ['unavailable', 'pressure', 'pressure'],
   backoff: ['limit', 'limit', 'backoff'],
   upstream_lost: ['unavailable', 'network', undefined],
   upstream_protocol: ['protocol', 'network', undefined],

@@ -117,6 +117,19 @@ describe('unix', () => {
     expect((await stat(unix().path)).size).toBe(8);
   });
 
+  test('says that the folder is missing, or is none', async () => {
+    const missing = join(folder, 'missing', 'socket');
+    await expect(open({ kind: 'unix', path: missing })).rejects.toMatchObject({
+      code: 'ENOENT',
+      message: `LISTEN names ${missing}, but the folder ${join(folder, 'missing')} does not exist`,
+    });
+    await writeFile(join(folder, 'file'), '');
+    await expect(open({ kind: 'unix', path: join(folder, 'file', 'socket') })).rejects.toMatchObject({
+      code: 'ENOTDIR',
+      message: expect.stringContaining('is no folder') as string,
+    });
+  });
+
   test('leaves the socket of a living process alone', async () => {
     await open(unix());
     await expect(open(unix())).rejects.toThrow('another process listens there');

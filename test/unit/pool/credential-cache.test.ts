@@ -3,7 +3,11 @@ import { ProxyError } from '../../../src/errors.js';
 import { identityOf } from '../../../src/identity.js';
 import type { Credentials } from '../../../src/identity.js';
 import { CredentialCache } from '../../../src/pool/credential-cache.js';
-import type { KnownCredentials } from '../../../src/pool/credential-cache.js';
+import type {
+  CredentialCacheOptions,
+  CredentialEviction,
+  KnownCredentials,
+} from '../../../src/pool/credential-cache.js';
 import { CapabilitySet } from '../../../src/wire/capability.js';
 
 const UPSTREAM = 'mail.example:143';
@@ -41,9 +45,7 @@ function pass(durationMs: number): void {
   vi.advanceTimersByTime(durationMs);
 }
 
-function cacheWith(
-  options: Partial<{ ttlMs: number; failureTtlMs: number; max: number }> = {},
-): CredentialCache {
+function cacheWith(options: Partial<CredentialCacheOptions> = {}): CredentialCache {
   return new CredentialCache({
     ttlMs: 60_000,
     failureTtlMs: 10_000,
@@ -177,5 +179,119 @@ describe('refused credentials', () => {
     const fingerprint = cache.fingerprint(UPSTREAM, alice);
     cache.refuse(fingerprint, wrong);
     expect(cache.refused(fingerprint)).toBeUndefined();
+  });
+});
+
+describe('credentials that were accepted before', () => {
+  const accepted = (cache: CredentialCache, who: Credentials): boolean =>
+    cache.wasAccepted(cache.fingerprint(UPSTREAM, who));
+
+  test('are remembered beyond their TTL, and with a TTL of 0, but are known no more', () => {
+    for (const ttlMs of [60_000, 0]) {
+      const cache = cacheWith({ ttlMs });
+      const fingerprint = cache.fingerprint(UPSTREAM, alice);
+      expect(cache.wasAccepted(fingerprint)).toBe(false);
+      cache.accept(fingerprint, entryOf(alice));
+      pass(60_001);
+      cache.purge();
+      expect(cache.known(fingerprint, entryOf(alice).identity)).toBeUndefined();
+      expect(cache.wasAccepted(fingerprint)).toBe(true);
+    }
+  });
+
+  test('are remembered by their own secret, and not by their name', () => {
+    const cache = cacheWith();
+    cache.accept(cache.fingerprint(UPSTREAM, alice), entryOf(alice));
+    expect(accepted(cache, credentials('alice', 'guess'))).toBe(false);
+    expect(accepted(cache, credentials('bob', 'secret'))).toBe(false);
+  });
+
+  test('are forgotten when they are refused, until they are accepted again', () => {
+    const cache = cacheWith();
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    cache.accept(fingerprint, entryOf(alice));
+    cache.refuse(fingerprint, wrong);
+    expect(cache.wasAccepted(fingerprint)).toBe(false);
+    cache.accept(fingerprint, entryOf(alice));
+    expect(cache.wasAccepted(fingerprint)).toBe(true);
+  });
+
+  test('are bounded in number', () => {
+    const cache = cacheWith({ max: 2 });
+    const people = ['a', 'b', 'c'].map((user) => credentials(user, 'x'));
+    for (const who of people) cache.accept(cache.fingerprint(UPSTREAM, who), entryOf(who));
+    expect(people.map((who) => accepted(cache, who))).toEqual([false, true, true]);
+  });
+});
+
+describe('what is forgotten', () => {
+  function watched(options: Partial<CredentialCacheOptions> = {}): {
+    cache: CredentialCache;
+    reasons: CredentialEviction[];
+    accept: (user: string) => string;
+  } {
+    const reasons: CredentialEviction[] = [];
+    const cache = cacheWith({ onEvicted: (reason) => reasons.push(reason), ...options });
+    const accept = (user: string): string => {
+      const who = credentials(user, 'secret');
+      const fingerprint = cache.fingerprint(UPSTREAM, who);
+      cache.accept(fingerprint, entryOf(who));
+      return fingerprint;
+    };
+    return { cache, reasons, accept };
+  }
+
+  test('is told with `ttl` when it is met, or purged, after its time', () => {
+    const { cache, reasons, accept } = watched({ ttlMs: 60_000 });
+    const fingerprint = accept('alice');
+    accept('bob');
+    pass(60_001);
+    expect(reasons).toEqual([]);
+    expect(cache.known(fingerprint, entryOf(alice).identity)).toBeUndefined();
+    expect(reasons).toEqual(['ttl']);
+    expect(cache.size).toBe(1);
+    cache.purge();
+    expect(reasons).toEqual(['ttl', 'ttl']);
+    expect(cache.size).toBe(0);
+  });
+
+  test('is told with `size` for the one that was used longest ago', () => {
+    const { cache, reasons, accept } = watched({ max: 2 });
+    const fingerprint = accept('alice');
+    accept('bob');
+    const { identity } = entryOf(alice);
+    expect(cache.known(fingerprint, identity)).toBeDefined();
+    accept('carol');
+    expect(reasons).toEqual(['size']);
+    expect(cache.known(fingerprint, identity)).toBeDefined();
+  });
+
+  test('is told with `refused` once, and nothing is told of credentials that nobody knew', () => {
+    const { cache, reasons, accept } = watched();
+    const fingerprint = accept('alice');
+    cache.refuse(fingerprint, wrong);
+    cache.refuse(fingerprint, wrong);
+    cache.refuse(cache.fingerprint(UPSTREAM, credentials('bob', 'guess')), wrong);
+    expect(reasons).toEqual(['refused']);
+  });
+
+  test('is nothing when credentials are accepted again', () => {
+    const { cache, reasons, accept } = watched();
+    accept('alice');
+    accept('alice');
+    expect(reasons).toEqual([]);
+    expect(cache.size).toBe(1);
+  });
+
+  test('is not told of refusals, which purging lets go of, too', () => {
+    const { cache, reasons } = watched({ failureTtlMs: 10_000 });
+    const fingerprint = cache.fingerprint(UPSTREAM, alice);
+    cache.refuse(fingerprint, wrong);
+    cache.purge();
+    expect(cache.refused(fingerprint)).toBe(wrong);
+    pass(10_001);
+    cache.purge();
+    expect(cache.refused(fingerprint)).toBeUndefined();
+    expect(reasons).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ function leaseWithEnds(): { lease: Lease; ends: string[] } {
   const connection = new MemoryServer().connect();
   const ends: string[] = [];
   const lease = new Lease(
-    { connection, isReuse: false, set: '', enableReply: undefined },
+    { connection, isReuse: false, set: '', enabled: undefined },
     {
       released: () => ends.push('released'),
       discarded: (_lease, reason) => ends.push(`discarded ${reason}`),

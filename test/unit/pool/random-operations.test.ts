@@ -1,24 +1,38 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ProxyError } from '../../../src/errors.js';
-import type { Lease } from '../../../src/pool/lease.js';
-import { INDIFFERENT } from '../../../src/upstream/connection.js';
-import { PoolFixture, run, settled } from '../../support/pool-fixture.js';
+import type { PoolOptions } from '../../../src/pool/pool-options.js';
+import { settled } from '../../support/pool-fixture.js';
+import { RandomWorld } from './random-world.js';
 
-const STEPS = 1_500;
-const USERS = ['alice', 'bob', 'carol', 'dave', 'erin'];
-const MAX_CONNECTIONS = 6;
-const MAX_PER_USER = 3;
+const STEPS = 3_000;
+const TTL_MS = 20_000;
+const COMMON: Partial<PoolOptions> = {
+  mailboxCacheTtlMs: TTL_MS,
+  maxAgeMs: 200_000,
+  maxLeasesPerConnection: 30,
+  acquireTimeoutMs: 5_000,
+  acquireMaxWaiting: 12,
+  releaseTimeoutMs: 1_000,
+};
 
-/** A small generator of numbers from 0 to below 1, the same ones for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
+interface Variant {
+  readonly what: string;
+  readonly options: Partial<PoolOptions>;
+  readonly perMinute?: number;
 }
+
+const VARIANTS: readonly Variant[] = [
+  { what: 'no proof, no reserve', options: {} },
+  {
+    what: 'probes, keepalive and a reserve',
+    options: { probeAfterMs: 2_000, keepaliveIntervalMs: 4_000, reservedPerUser: 1 },
+  },
+  { what: 'a probe before each lease', options: { probeAfterMs: 0, reservedPerUser: 3 } },
+  { what: 'a connection rate', options: { probeAfterMs: 2_000, reservedPerUser: 1 }, perMinute: 120 },
+  { what: 'no patience', options: { acquireTimeoutMs: 0, keepaliveIntervalMs: 1_000 } },
+];
+const RUNS = VARIANTS.flatMap((variant, index) =>
+  [1, 2].map((seed) => ({ ...variant, seed: 10 * index + seed })),
+);
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
@@ -28,135 +42,39 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-test.each([1, 2, 3, 4])('random operations keep the caps and forget nobody (seed %i)', async (seed) => {
-  const random = generator(seed);
-  const below = (limit: number): number => Math.floor(random() * limit);
-  const fixture = new PoolFixture({
-    maxConnections: MAX_CONNECTIONS,
-    maxConnectionsPerUser: MAX_PER_USER,
-    mailboxCacheTtlMs: 20_000,
-    maxAgeMs: 200_000,
-    maxLeasesPerConnection: 10,
-    acquireTimeoutMs: 5_000,
-    acquireMaxWaiting: 12,
-    releaseTimeoutMs: 1_000,
-  });
-  const { pools, server } = fixture;
-  fixture.holdsLogins = true;
-  const leases = new Map<Lease, string>();
-  const pending = new Set<AbortController>();
-  let asked = 0;
-  let answered = 0;
-
-  const ask = (): void => {
-    const user = USERS[below(USERS.length)]!;
-    const abort = new AbortController();
-    asked += 1;
-    pending.add(abort);
-    fixture.acquire(user, { signal: abort.signal }).then(
-      (lease) => {
-        pending.delete(abort);
-        answered += 1;
-        const { connection } = lease;
-        expect(fixture.users.get(connection)).toBe(user);
-        for (const other of leases.keys()) expect(other.connection).not.toBe(connection);
-        leases.set(lease, user);
-        // As a session does: a lease on a connection that has died ends at once.
-        const lost = (): void => {
-          if (leases.delete(lease)) lease.discard('error');
-        };
-        connection.attach({ ...INDIFFERENT, onClosed: lost });
-        if (!connection.isUsable) lost();
-      },
-      (error: unknown) => {
-        pending.delete(abort);
-        answered += 1;
-        expect(error).toBeInstanceOf(ProxyError);
-      },
-    );
-  };
-  const end = (how: (lease: Lease) => void): void => {
-    const lease = [...leases.keys()][below(leases.size)];
-    if (lease === undefined) return;
-    leases.delete(lease);
-    how(lease);
-  };
-  const operations: readonly (() => void | Promise<void>)[] = [
-    ask,
-    ask,
-    ask,
-    () => fixture.held[below(fixture.held.length)]?.succeed() && undefined,
-    () => fixture.held[below(fixture.held.length)]?.succeed() && undefined,
-    () => fixture.held[below(fixture.held.length)]?.fail(new ProxyError('refused')),
-    () => end((lease) => lease.release({})),
-    () =>
-      end((lease) => {
-        run(lease, ['NOOP', 'SELECT', 'CLOSE'][below(3)]!);
-        lease.release({});
-      }),
-    () =>
-      end((lease) => {
-        lease.markDirty();
-        lease.release({});
-      }),
-    () => end((lease) => lease.discard('dirty')),
-    () => [...pending][below(pending.size)]?.abort(),
-    () => server.open[below(server.open.length)]?.end(),
-    () => server.open[below(server.open.length)]?.break(),
-    () => server.open[below(server.open.length)]?.send('* OK still here\r\n'),
-    () => {
-      server.logoutManner = random() < 0.7 ? 'close' : 'ignore';
-    },
-    async () => {
-      await vi.advanceTimersByTimeAsync(below(3_000));
-    },
-    () => settled(3),
-    async () => {
-      for (let hop = below(8); hop > 0; hop -= 1) await Promise.resolve();
-    },
-  ];
-  const checkSnapshot = (step: number): void => {
-    const { connecting, idle, leased, resetting, closing } = pools.snapshot;
-    const counted = connecting + idle + leased + resetting + closing;
-    expect(counted, `step ${step}`).toBe(server.open.length + fixture.held.length);
-  };
-  const checkCaps = (step: number): void => {
-    const at = `step ${step}`;
-    expect(server.open.length + fixture.held.length, at).toBeLessThanOrEqual(MAX_CONNECTIONS);
-    for (const user of USERS) {
-      const open = server.open.filter(({ connection }) => fixture.users.get(connection) === user);
-      expect(open.length, at).toBeLessThanOrEqual(MAX_PER_USER);
-      expect(fixture.held.filter((login) => login.user === user).length, at).toBeLessThanOrEqual(2);
+test.each(RUNS)(
+  'random operations with $what keep the caps, mix up nobody and forget nobody (seed $seed)',
+  async ({ options, perMinute = 0, seed }) => {
+    const world = new RandomWorld(seed, { ...COMMON, ...options }, perMinute);
+    const { fixture } = world;
+    const startedAt = performance.now();
+    for (let step = 0; step < STEPS; step += 1) {
+      const at = `seed ${String(seed)}, step ${String(step)}`;
+      await world.step(at);
+      if (step % 10 === 0) await world.rest(at);
+      if (step % 50 === 0) await world.checkNobodyForgotten(at);
     }
-  };
-
-  for (let step = 0; step < STEPS; step += 1) {
-    await operations[below(operations.length)]!();
-    checkCaps(step);
-    if (step % 20 !== 0) continue;
-    // Between two microtasks a connection may be between two counts; at rest it may not.
+    await world.end();
+    if (perMinute > 0) {
+      const elapsedMs = performance.now() - startedAt;
+      expect(fixture.attempts).toBeLessThanOrEqual(
+        (elapsedMs / 60_000) * perMinute + Math.ceil(perMinute / 60),
+      );
+    }
+    // And what is idle goes with its TTL, until nothing is left.
+    await vi.advanceTimersByTimeAsync(3 * TTL_MS);
     await settled();
-    checkSnapshot(step);
-  }
-
-  // Whoever holds something gives it back, and every login gets its answer: nobody may be left over.
-  server.logoutManner = 'close';
-  for (let round = 0; round < 40; round += 1) {
-    await settled(5);
-    for (const login of [...fixture.held]) login.succeed();
-    await settled(5);
-    end((lease) => lease.release({}));
-  }
-  expect(answered).toBe(asked);
-  expect(pools.snapshot).toMatchObject({ connecting: 0, leased: 0, waiting: 0, resetting: 0 });
-  await vi.advanceTimersByTimeAsync(2_000);
-  await settled();
-  expect(pools.snapshot).toMatchObject({ closing: 0, idle: server.open.length });
-  // And what is idle goes with its TTL, until nothing is left.
-  await vi.advanceTimersByTimeAsync(60_000);
-  await settled();
-  expect(server.open).toHaveLength(0);
-  expect(pools.snapshot).toMatchObject({ pools: 0, idle: 0, closing: 0 });
-  expect(fixture.faults).toEqual([]);
-  expect(server.faults).toEqual([]);
-});
+    expect(fixture.server.open).toHaveLength(0);
+    expect(fixture.pools.snapshot).toMatchObject({
+      pools: 0,
+      idle: 0,
+      closing: 0,
+      connecting: 0,
+      probing: 0,
+    });
+    expect(Object.keys(fixture.closed)).toHaveLength(fixture.server.sessions.length);
+    expect([...fixture.faults, ...fixture.server.faults]).toEqual([]);
+    await fixture.drain();
+    expect(vi.getTimerCount()).toBe(0);
+  },
+);

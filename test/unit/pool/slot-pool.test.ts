@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { SlotPool } from '../../../src/pool/slot-pool.js';
 
 interface Slot {
@@ -123,4 +123,73 @@ test('drops what is idle, and sweeps no more, once it is disposed of', async () 
   expect(dropped).toEqual([slot.id]);
   expect(vi.getTimerCount()).toBe(0);
   expect(faults).toEqual([]);
+});
+
+describe('a new slot', () => {
+  test('is made even if used ones are idle, whose order stays', async () => {
+    const pool = slotPool();
+    const [one, two, three] = (await take(pool, 3)) as [Slot, Slot, Slot];
+    for (const slot of [one, two, three]) pool.give(slot);
+    const fresh = await pool.takeNew();
+    expect([one, two, three]).not.toContain(fresh);
+    expect(await take(pool, 3)).toEqual([three, two, one]);
+    expect(dropped).toEqual([]);
+  });
+
+  test('drops unusable slots that it meets', async () => {
+    const pool = slotPool();
+    const [one, two] = (await take(pool, 2)) as [Slot, Slot];
+    for (const slot of [one, two]) pool.give(slot);
+    two.isUsable = false;
+    await pool.takeNew();
+    expect(dropped).toEqual([two.id]);
+    expect(await pool.take()).toBe(one);
+  });
+
+  test('hides no idle slot from whoever looks for one meanwhile, at whichever moment', async () => {
+    for (let microtasks = 0; microtasks < 12; microtasks += 1) {
+      const pool = slotPool();
+      const [one, two] = (await take(pool, 2)) as [Slot, Slot];
+      for (const slot of [one, two]) pool.give(slot);
+      const renewing = pool.takeNew();
+      for (let hop = 0; hop < microtasks; hop += 1) await Promise.resolve();
+      expect(await pool.take(), `${String(microtasks)} microtasks later`).toBe(two);
+      expect([one, two]).not.toContain(await renewing);
+      expect(await pool.take()).toBe(one);
+    }
+  });
+
+  test('is never one that comes back meanwhile, at whichever moment', async () => {
+    for (let microtasks = 0; microtasks < 12; microtasks += 1) {
+      const pool = slotPool();
+      const used = await pool.take();
+      const renewing = pool.takeNew();
+      for (let hop = 0; hop < microtasks; hop += 1) await Promise.resolve();
+      pool.give(used);
+      expect(await renewing, `${String(microtasks)} microtasks later`).not.toBe(used);
+      expect(await pool.take()).toBe(used);
+    }
+  });
+
+  test('is another one for each of those who ask at once', async () => {
+    const pool = slotPool();
+    const used = await pool.take();
+    pool.give(used);
+    const slots = await Promise.all([pool.takeNew(), pool.take(), pool.takeNew(), pool.takeNew()]);
+    expect(new Set(slots).size).toBe(4);
+    expect(slots[1]).toBe(used);
+  });
+
+  test('is not swept while it is on its way', async () => {
+    const pool = slotPool();
+    const used = await pool.take();
+    pool.give(used);
+    used.isExpired = true;
+    const renewing = pool.takeNew();
+    await vi.advanceTimersByTimeAsync(1_000);
+    const fresh = await renewing;
+    expect(dropped).toEqual([used.id]);
+    pool.give(fresh);
+    expect(await pool.take()).toBe(fresh);
+  });
 });

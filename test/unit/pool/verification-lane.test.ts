@@ -17,7 +17,7 @@ afterEach(() => {
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function attemptOf(identityKey: string, options: Partial<Attempt> = {}): Attempt {
-  return { identityKey, source: 'unix', isSourceShared: true, claim: 1, ...options };
+  return { identityKey, source: 'unix', isSourceShared: true, isIdentityKnown: false, claim: 1, ...options };
 }
 
 interface Running {
@@ -96,16 +96,45 @@ describe('places', () => {
     expect(await all).toEqual(['resolved', 'resolved', 'resolved', 'resolved']);
   });
 
-  test('are 32 in all, first come first served', async () => {
+  test.each([
+    [32, 2],
+    [24, 1],
+    [24, 0],
+  ] as const)('are %i in all for claim %i, first come first served', async (places, claim) => {
     const keys = Array.from({ length: 40 }, (_, index) => `user${index}`);
     const fixture = new LaneFixture();
-    const all = fixture.runAll(keys.map((key) => attemptOf(key)));
+    const all = fixture.runAll(keys.map((key) => attemptOf(key, { claim })));
     for (let ended = 0; ended < 40; ended += 1) {
-      expect(fixture.started).toHaveLength(Math.min(40, 32 + ended));
+      expect(fixture.started).toHaveLength(Math.min(40, places + ended));
       await fixture.endOne();
     }
     await all;
     expect(fixture.started).toEqual(keys);
+  });
+
+  test('are kept for credentials that were accepted before: some in all, and one of their identity', async () => {
+    const fixture = new LaneFixture();
+    const flood = fixture.runAll(Array.from({ length: 200 }, (_, index) => attemptOf(`user${index}`)));
+    expect(fixture.lane.inFlight).toBe(24);
+    const guesses = fixture.runAll(
+      Array.from({ length: 3 }, () => attemptOf('user0', { isIdentityKnown: true })),
+    );
+    const owner = fixture.run(attemptOf('user0', { claim: 2, isIdentityKnown: true }));
+    expect(fixture.lane.inFlight).toBe(25);
+    await fixture.endAll();
+    expect(await owner).toBe('resolved');
+    await Promise.all([flood, guesses]);
+  });
+
+  test('of an identity that is known are one for guesses', async () => {
+    const fixture = new LaneFixture();
+    const known = { isIdentityKnown: true } as const;
+    const guesses = fixture.runAll(Array.from({ length: 3 }, () => attemptOf('alice', known)));
+    expect(fixture.lane).toMatchObject({ inFlight: 1, size: 2 });
+    const owner = fixture.run(attemptOf('alice', { ...known, claim: 2 }));
+    expect(fixture.lane).toMatchObject({ inFlight: 2, size: 2 });
+    await fixture.endAll();
+    await Promise.all([guesses, owner]);
   });
 
   test('come back when a check fails', async () => {
@@ -123,26 +152,42 @@ describe('places', () => {
       Array.from({ length: count }, (_, index) => attemptOf(`${source}${index}`, { source }));
     const all = fixture.runAll([...attempts('flood', 500), ...attempts('b', 2), ...attempts('c', 2)]);
     for (let ended = 0; ended < 6; ended += 1) await fixture.endOne();
-    expect(fixture.started.slice(32)).toEqual(['flood32', 'b0', 'c0', 'flood33', 'b1', 'c1']);
+    expect(fixture.started.slice(24)).toEqual(['flood24', 'b0', 'c0', 'flood25', 'b1', 'c1']);
     await fixture.endAll();
     await all;
   });
 
   test('of others are not held up by the first in the line of one source', async () => {
     const fixture = new LaneFixture();
-    const flood = fixture.runAll(Array.from({ length: 900 }, () => attemptOf('alice')));
+    const flood = fixture.runAll(Array.from({ length: 30 }, () => attemptOf('alice')));
     const other = fixture.run(attemptOf('bob'));
     expect(fixture.started).toEqual(['alice', 'alice', 'bob']);
-    const crowd = fixture.runAll(Array.from({ length: 30 }, (_, index) => attemptOf(`user${index}`)));
-    expect(fixture.lane).toMatchObject({ size: 899, inFlight: 32 });
+    const crowd = fixture.runAll(Array.from({ length: 22 }, (_, index) => attemptOf(`user${index}`)));
+    expect(fixture.lane).toMatchObject({ size: 29, inFlight: 24 });
     await fixture.endOne('bob');
-    expect(fixture.started.at(-1)).toBe('user29');
+    expect(fixture.started.at(-1)).toBe('user21');
     await fixture.endAll();
     await Promise.all([flood, other, crowd]);
   });
 });
 
 describe('waiting', () => {
+  test('is bounded for each identity: the worst and oldest has to go', async () => {
+    const fixture = new LaneFixture();
+    const first = fixture.runAll([attemptOf('a'), attemptOf('a')]);
+    const bad = fixture.run(attemptOf('a', { claim: 0 }));
+    const crowd = Array.from({ length: 32 }, () => fixture.run(attemptOf('a')));
+    expect(await bad).toBe('queue_full');
+    expect(fixture.lane.size).toBe(32);
+    const late = fixture.run(attemptOf('a', { claim: 2 }));
+    expect(await crowd[0]).toBe('queue_full');
+    expect(fixture.lane.size).toBe(32);
+    await fixture.endAll();
+    expect(await late).toBe('resolved');
+    expect(new Set(await Promise.all(crowd.slice(1)))).toEqual(new Set(['resolved']));
+    await first;
+  });
+
   test('is bounded', async () => {
     const fixture = new LaneFixture({ maxWaiting: 1 });
     const all = fixture.runAll(['a', 'a', 'a', 'a', 'b'].map((key) => attemptOf(key)));
@@ -256,8 +301,10 @@ describe('claims', () => {
 
   test('count for nothing among different identities of one source', async () => {
     const fixture = new LaneFixture();
-    const crowd = fixture.runAll(Array.from({ length: 32 }, (_, index) => attemptOf(`user${index}`)));
-    const late = fixture.runAll([attemptOf('alice', { claim: 0 }), attemptOf('bob', { claim: 2 })]);
+    const crowd = fixture.runAll(
+      Array.from({ length: 32 }, (_, index) => attemptOf(`user${index}`, { claim: 2 })),
+    );
+    const late = fixture.runAll([attemptOf('alice', { claim: 2 }), attemptOf('bob', { claim: 2 })]);
     await fixture.endOne();
     expect(fixture.started.at(-1)).toBe('alice');
     await fixture.endAll();

@@ -16,7 +16,7 @@ class Sender {
       connection: Object.create(null) as UpstreamConnection,
       isReuse: false,
       set: '',
-      enableReply: undefined,
+      enabled: undefined,
     },
     { released: () => undefined, discarded: () => undefined },
   );

@@ -1,0 +1,89 @@
+// @ts-check
+// Owns the question what users notice when another process of the host has taken every port towards the server.
+
+import { startWorker } from '../child.mjs';
+import { measure } from '../measure.mjs';
+
+const outsiderTimeoutMs = 60_000;
+
+/**
+ * @param {import('../stage.mjs').Stage} stage
+ * @param {import('../variants.mjs').VariantOptions} options
+ * @returns {Promise<import('../variants.mjs').VariantResult>}
+ */
+export async function runOutsider(stage, { concurrency, isShort }) {
+  const upstream = stage.claimEndpoint();
+  const proxy = await stage.startProxy(upstream, { LOG_LEVEL: 'fatal' });
+  const warmSessions = isShort ? 500 : 5_000;
+  const run = (
+    /** @type {string} */ label,
+    /** @type {string[]} */ users,
+    /** @type {number} */ sessions,
+    /** @type {import('../session.mjs').Target} */ target,
+  ) => measure(stage, { label, upstream, order: { target, users, sessions, concurrency } });
+
+  const { users, otherUsers } = stage;
+  const runs = [await run('warm-up, before the outsider', users, users.length * 4, proxy.unix)];
+  const outsider = await exhaustPorts(upstream);
+  try {
+    runs.push(await run('warm users, no port left', users, warmSessions, proxy.unix));
+    runs.push(await run('cold users, no port left', otherUsers, otherUsers.length, proxy.unix));
+    runs.push(await run('directly, no port left', users, users.length, upstream));
+    runs.push(await run('warm users, after the cold ones', users, warmSessions, proxy.unix));
+  } finally {
+    await outsider.stop();
+  }
+  runs.push(await run('cold users, ports free again', otherUsers, otherUsers.length, proxy.unix));
+  await proxy.stop();
+  return {
+    title: 'Ports used up from outside',
+    conditions: `Another process of the client host connects to the same address and port of the server until connect() fails
+with EADDRNOTAVAIL, and holds what it has got: ${outsider.held()} of ${stage.range.ports} ports. Warm users have a connection in the pool, cold ones don't.`,
+    head: ['', 'sessions', 'succeeded', 'failed', 'p50 ms', 'p99 ms', 'logins', 'ports in use (most)'],
+    rows: runs.map((each) => [
+      each.label,
+      each.started,
+      each.succeeded,
+      each.failed,
+      each.p50Ms ?? NaN,
+      each.p99Ms ?? NaN,
+      each.upstreamLogins,
+      each.mostPorts,
+    ]),
+    remarks: runs.flatMap(({ label, failures }) =>
+      Object.entries(failures).map(([reason, times]) => `${label}: ${times} × ${reason}`),
+    ),
+    runs,
+  };
+}
+
+/**
+ * @param {import('../stage.mjs').Endpoint} destination
+ * @returns {Promise<{ held: () => number, stop: () => Promise<void> }>} no port is left
+ */
+async function exhaustPorts(destination) {
+  let held = 0;
+  /** @type {() => void} */
+  let onExhausted = () => undefined;
+  const exhausted = new Promise((resolve) => (onExhausted = () => resolve(undefined)));
+  const worker = startWorker('outsider-main.mjs', destination, (message) => {
+    held = message.held;
+    onExhausted();
+  });
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`the outsider found free ports for ${outsiderTimeoutMs / 1_000} s`)),
+      outsiderTimeoutMs,
+    );
+  });
+  try {
+    await Promise.race([exhausted, late, worker.ended.then(() => late)]);
+  } catch (error) {
+    await worker.stop();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+  return { held: () => held, stop: worker.finish };
+}
