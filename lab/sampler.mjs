@@ -52,7 +52,7 @@ export async function startSampler(filters, sessions) {
         },
       });
     });
-    worker.ended.catch(reject);
+    worker.ended.then(() => reject(new Error('the sampler ended')), reject);
   });
 }
 

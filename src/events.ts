@@ -65,7 +65,8 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
       onReturned: ({ key }) => {
         ports.returned(key);
       },
-      onSwapped: () => {
+      onSwapped: ({ key }) => {
+        ports.leased(key);
         metrics.pools.swapped();
       },
       onLeaseEnded: (heldMs) => {

@@ -12,7 +12,7 @@ import { byeReply } from '../relay/local-replies.js';
 import type { LeaseSource, LeaseWish } from '../relay/lease-desk.js';
 import type { IdentityMemory } from '../relay/memory.js';
 import { Relay } from '../relay/relay.js';
-import type { RelayEnd } from '../relay/relay.js';
+import type { RelayEnd } from '../relay/relay-end.js';
 import { LineFramer } from '../wire/line-framer.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { LoginPhase } from './login-phase.js';

@@ -80,7 +80,10 @@ export class PoolMetrics {
   }
 
   leaseRejected(error: ProxyError): void {
-    const reason = LEASE_REJECTION_REASON[error.code];
+    // The server's words may stand for a wait that ended.
+    const hasWaited =
+      error.cause instanceof Error && 'code' in error.cause && error.cause.code === 'lease_timeout';
+    const reason = hasWaited ? 'timeout' : LEASE_REJECTION_REASON[error.code];
     if (reason === undefined) return;
     (reason === 'timeout' ? this.#timeouts : this.#rejections[reason]).add();
   }

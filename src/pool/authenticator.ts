@@ -173,18 +173,20 @@ export class Authenticator {
       memory: {},
     }));
     this.#attempts.set(fingerprint, knowing);
+    let known: KnownCredentials;
     try {
-      const known = await knowing;
+      known = await knowing;
       cache.accept(fingerprint, known);
-      const lease = await pools.adopt({ identity, credential: known, signal }, await connecting, startedIn);
-      return this.#authenticated(known, presented, 'upstream', lease);
     } catch (error) {
       const failure = asProxyError(error);
       if (failure.code === 'credentials') cache.refuse(fingerprint, failure);
       throw failure;
     } finally {
+      // What comes from now on is no part of this attempt.
       this.#attempts.delete(fingerprint);
     }
+    const lease = await pools.adopt({ identity, credential: known, signal }, await connecting, startedIn);
+    return this.#authenticated(known, presented, 'upstream', lease);
   }
 
   #claim({ fingerprint, presenter }: Presented): Claim {

@@ -13,40 +13,27 @@ import type { Lease } from './lease.js';
 import { granted } from './pending.js';
 import type { Pending, Source } from './pending.js';
 import { PoolDirectory } from './pool-directory.js';
-import type {
-  LeaseRequest,
-  PoolEvents,
-  PoolEviction,
-  PoolOptions,
-  PoolSnapshot,
-  PoolUpstream,
-} from './pool-options.js';
+import type { LeaseRequest, PoolEvents, PoolOptions, PoolSnapshot, PoolUpstream } from './pool-options.js';
 import { Prover } from './prover.js';
-import { excessOfQuiet, isQuiet } from './reclaim.js';
+import { isQuiet } from './reclaim.js';
 import { RetirementPolicy } from './retirement.js';
 import type { UpstreamGate } from './upstream-gate.js';
-import { WaitQueue } from './wait-queue.js';
+import { WaitingRoom } from './waiting-room.js';
 
 /** How long a client waits for a connection that is just being reset, rather than open another. */
 const PATIENCE_MS = 100;
-/** How often waiting clients are looked at for what no event tells: time that has passed. */
-const LOOK_MS = 50;
 
 export class ConnectionPools {
-  readonly #options: PoolOptions;
   readonly #events: PoolEvents;
-  readonly #gate: UpstreamGate;
   readonly #now: () => number;
   readonly #pools: PoolDirectory;
-  readonly #queue: WaitQueue<Pending>;
+  readonly #waiting: WaitingRoom;
   readonly #census: Census;
   readonly #leases: LeaseBook;
   readonly #grants: Grants;
   readonly #prover: Prover;
-  readonly #fairShare = new FairShare();
   #generation = 0;
   #isDraining = false;
-  #look: NodeJS.Timeout | undefined;
   #onEmpty: (() => void) | undefined;
 
   constructor(
@@ -56,15 +43,22 @@ export class ConnectionPools {
     events: PoolEvents,
     now: () => number,
   ) {
-    const { acquireMaxWaiting, acquireTimeoutMs, releaseTimeoutMs } = options;
-    this.#options = options;
     this.#events = events;
-    this.#gate = gate;
     this.#now = now;
     const census = new Census(options);
+    const fairShare = new FairShare();
     const retirement = new RetirementPolicy(options, now);
     this.#census = census;
-    this.#queue = new WaitQueue({ maxWaiting: acquireMaxWaiting, timeoutMs: acquireTimeoutMs, now });
+    this.#waiting = new WaitingRoom({
+      limits: options,
+      census,
+      fairShare,
+      gate,
+      events,
+      now,
+      pools: () => this.#pools.pools,
+      grants: () => this.#grants,
+    });
     this.#pools = new PoolDirectory({
       sweepIntervalMs: retirement.sweepIntervalMs,
       isExpired: (pooled) => retirement.reasonWhileIdle(pooled) !== undefined,
@@ -77,8 +71,8 @@ export class ConnectionPools {
       onCreated: () => {
         events.onPoolCreated();
       },
-      onForgotten: ({ lastCloseReason }) => {
-        events.onPoolEvicted(evictionReason(lastCloseReason));
+      onForgotten: (reason) => {
+        events.onPoolEvicted(reason);
       },
     });
     this.#prover = new Prover({ ...options, upstream, events, idle: () => census.idle, now });
@@ -88,23 +82,23 @@ export class ConnectionPools {
       upstream,
       events,
       now,
-      releaseTimeoutMs,
+      releaseTimeoutMs: options.releaseTimeoutMs,
       isDraining: () => this.#isDraining,
       onReturned: () => {
-        this.serve();
+        this.#waiting.serve();
       },
     });
     this.#grants = new Grants({
       census,
       retirement,
       prover: this.#prover,
-      fairShare: this.#fairShare,
+      fairShare,
       gate,
       upstream,
       now,
       generation: () => this.#generation,
       isDraining: () => this.#isDraining,
-      wait: (pending) => this.#wait(pending),
+      wait: (pending) => this.#waiting.wait(pending),
       onFreed: (pool) => {
         this.#freed(pool);
       },
@@ -125,8 +119,8 @@ export class ConnectionPools {
       probing: census.count('probing'),
       closing: census.closing,
       quiet,
-      waiting: this.#queue.size,
-      longestWaitMs: this.#queue.longestWaitMs,
+      waiting: this.#waiting.size,
+      longestWaitMs: this.#waiting.longestWaitMs,
     };
   }
 
@@ -142,15 +136,15 @@ export class ConnectionPools {
     let pending: Pending | undefined;
     try {
       pending = this.#begin(identity, { open }, request);
-      this.#compete();
-      const isImmediate = this.#grants.tryGrant(pending, this.#queue.countWaiters(identity.key));
-      if (!isImmediate) await this.#wait(pending);
+      this.#waiting.compete();
+      const isGranted = this.#grants.tryGrant(pending, this.#waiting.countWaiters(identity));
+      if (!isGranted) await this.#waiting.wait(pending);
       const lease = this.#leases.begin(await granted(pending));
-      if (isSwap === true) this.#events.onSwapped();
-      else this.#events.onLeased(identity, lease.isReuse, isImmediate ? 0 : this.#now() - pending.startedAt);
+      if (isSwap === true) this.#events.onSwapped(identity);
+      else this.#events.onLeased(identity, lease.isReuse, pending.waitedMs);
       return lease;
     } catch (error) {
-      const failure = asProxyError(error);
+      const failure = this.#asFailure(error);
       this.#events.onRejected(failure);
       throw failure;
     } finally {
@@ -178,15 +172,16 @@ export class ConnectionPools {
     let pending: Pending | undefined;
     try {
       pending = this.#begin(request.identity, { verified, startedIn }, request);
-      this.#compete();
+      this.#waiting.compete();
       if (!this.#grants.tryGrant(pending, 0)) {
         if (pending.evicted === undefined) throw new ProxyError('queue_full');
-        await this.#wait(pending);
+        await this.#waiting.wait(pending);
       }
       const lease = this.#leases.begin(await granted(pending));
       this.#events.onLeased(request.identity, lease.isReuse, 0);
       return lease;
-    } catch {
+    } catch (error) {
+      this.#asFailure(error);
       // Nobody was refused anything: the session asks again at its first command.
       verified.close('evicted');
       return undefined;
@@ -210,14 +205,19 @@ export class ConnectionPools {
     const set = pool.replyTo(enable.text) === undefined ? undefined : pool.setOf(enable.set);
     const other = set?.hasIdle === true ? await this.#grants.takeIdle(set) : undefined;
     if (other !== undefined) {
+      this.#events.onSwapped(pool.identity);
       lease.release({});
-      this.#events.onSwapped();
       return this.#leases.begin(await this.#grants.prepare(other, enable));
     }
     lease.use();
     const { enabled } = await this.#grants.prepare(pooled, enable);
     if (enabled !== undefined) lease.enable(enabled);
     return lease;
+  }
+
+  /** Looks whether one of those who wait may be served now. */
+  serve(): void {
+    this.#waiting.serve();
   }
 
   /** Whether the identity has a connection now, whatever that does. */
@@ -247,7 +247,7 @@ export class ConnectionPools {
   async drain(timeoutMs: number): Promise<void> {
     this.#isDraining = true;
     this.#prover.stop();
-    this.#queue.rejectAll(new ProxyError('draining'));
+    this.#waiting.close();
     for (const pooled of [...this.#census.idle]) this.#retire(pooled, 'drain');
     if (this.#census.connections === 0) return;
     await new Promise<void>((resolve) => {
@@ -269,81 +269,16 @@ export class ConnectionPools {
   ): Pending {
     if (this.#isDraining) throw new ProxyError('draining');
     const startedAt = this.#now();
-    const { acquireMaxWaiting, acquireTimeoutMs } = this.#options;
-    const canWait = acquireTimeoutMs > 0 && this.#queue.size < acquireMaxWaiting;
-    const patientUntil = canWait ? startedAt + PATIENCE_MS : startedAt;
+    const patientUntil = this.#waiting.hasRoom ? startedAt + PATIENCE_MS : startedAt;
     const pool = this.#pools.of(identity);
     pool.requests += 1;
-    return { pool, source, credential, enable, signal, startedAt, patientUntil };
+    return { pool, source, credential, enable, signal, startedAt, patientUntil, waitedMs: 0 };
   }
 
-  async #wait(pending: Pending): Promise<void> {
-    const { pool, signal, startedAt } = pending;
-    this.#look ??= this.#lookLater();
-    try {
-      await this.#queue.wait(pool.identity.key, pending, { since: startedAt, signal });
-    } catch (error) {
-      const failure = asProxyError(error);
-      // The server's own words say better why nothing became free.
-      throw failure.code === 'lease_timeout'
-        ? (this.#gate.refusal(pool.identity.key, true) ?? failure)
-        : failure;
-    }
-  }
-
-  #lookLater(): NodeJS.Timeout {
-    return setTimeout(() => {
-      this.#look = this.#queue.size === 0 ? undefined : this.#lookLater();
-      for (const pool of this.#pools.pools) {
-        const waiting = this.#queue.countWaiters(pool.identity.key);
-        if (waiting > 0) this.#reclaim(pool, waiting - pool.inTransit);
-      }
-      this.serve();
-    }, LOOK_MS);
-  }
-
-  /** Takes back what quiet sessions of a full pool hold beyond their part, as far as it is needed. */
-  #reclaim(pool: IdentityPool, needed: number): void {
-    const isLimited = this.#gate.isBackingOff(pool.identity.key);
-    if (!isLimited && !this.#census.isFullFor(pool)) return;
-    const most = isLimited ? pool.connections : this.#options.maxConnectionsPerUser;
-    const allowed = Math.max(0, most - this.#options.reservedPerUser);
-    if (needed <= 0 || pool.leases.size <= allowed) return;
-    const excess = excessOfQuiet(pool.leases, allowed, this.#now()).slice(0, needed);
-    if (excess.length === 0) return;
-    this.#events.onReclaimed(pool.identity, excess.length);
-    for (const { holder } of excess) holder?.reclaim();
-  }
-
-  /** Looks whether one of those who wait may be served now. */
-  serve(): void {
-    if (this.#queue.size === 0) return;
-    this.#compete();
-    this.#queue.serve((pending) => {
-      if (this.#grants.tryGrant(pending, 0)) return true;
-      // What is of no use to it, or what it may not have, may be right for another of its identity.
-      return this.#grants.isPeculiar(pending) ? 'pass' : false;
-    });
-  }
-
-  #compete(): void {
-    const census = this.#census;
-    const queue = this.#queue;
-    // With room for all that wait nobody takes anything from anybody.
-    if (queue.size <= census.room) {
-      this.#fairShare.clear();
-      return;
-    }
-    this.#fairShare.update({
-      pools: this.#pools.pools,
-      capacity: this.#options.maxConnections,
-      room: census.room,
-      isWaiting: ({ identity }) => queue.countWaiters(identity.key) > 0,
-      isShortOfRoom: (pool) =>
-        !census.isFullFor(pool) &&
-        this.#grants.canOpen(pool) &&
-        queue.hasWaiter(pool.identity.key, ({ source }) => 'verified' in source || source.open !== undefined),
-    });
+  /** Whatever else is thrown is a defect of our own. */
+  #asFailure(error: unknown): ProxyError {
+    if (!(error instanceof ProxyError)) this.#events.onFault(error);
+    return asProxyError(error);
   }
 
   #outdate(pooled: PooledConnection, reason: CloseReason): void {
@@ -359,29 +294,12 @@ export class ConnectionPools {
   #freed(pool: IdentityPool): void {
     this.#pools.forgetIfEmpty(pool);
     if (this.#census.connections === 0) this.#onEmpty?.();
-    this.serve();
+    this.#waiting.serve();
   }
 
   #settled(pending: Pending | undefined): void {
     if (pending === undefined) return;
     pending.pool.requests -= 1;
     this.#pools.forgetIfEmpty(pending.pool);
-  }
-}
-
-/** What made the last connection of a pool go. */
-function evictionReason(reason: CloseReason | undefined): PoolEviction {
-  switch (reason) {
-    case 'evicted':
-      return 'room';
-    // A pool that never had a connection was made for credentials that were wrong by then.
-    case 'credentials':
-    case undefined:
-      return 'credentials';
-    case 'stale':
-    case 'drain':
-      return 'admin';
-    default:
-      return 'idle';
   }
 }

@@ -29,13 +29,17 @@ export class ConnectionRate {
     this.#toleranceMs = (Math.ceil(options.perMinute / 60) - 1) * this.#intervalMs;
   }
 
+  /** Whether there is a token; if not, `onAvailable` tells of the next. */
+  hasToken(): boolean {
+    if (this.#options.perMinute === 0 || this.#delayMs() <= 0) return true;
+    this.#awaitToken();
+    return false;
+  }
+
   /** Takes a token for one attempt; false if there is none, and `onAvailable` tells of the next. */
   tryTake(): boolean {
     if (this.#options.perMinute === 0) return true;
-    if (this.#delayMs() > 0) {
-      this.#awaitToken();
-      return false;
-    }
+    if (!this.hasToken()) return false;
     this.#fullAt = Math.max(this.#fullAt, this.#options.now()) + this.#intervalMs;
     return true;
   }

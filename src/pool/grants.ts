@@ -71,10 +71,7 @@ export class Grants {
     }
     if (source.open === undefined || !this.#mayOpen(pending, ahead)) return false;
     if (this.#options.fairShare.mustLeaveRoom(pool) || !this.#reserve(pending)) return false;
-    if (!this.#options.gate.tryStart()) {
-      this.#options.census.free(pool);
-      return false;
-    }
+    this.#options.gate.start();
     pending.lending = this.#open(pending, source.open);
     return true;
   }
@@ -117,7 +114,10 @@ export class Grants {
     const set = pool.setOf(enable.set);
     // What is enabled already stays: together with more it would be another set.
     const isPlain = place.set === pool.plain;
-    const canEnable = pooled.connection.capabilities.has('ENABLE') && !pool.isRefused(enable.text);
+    const canEnable =
+      pooled.connection.capabilities.has('ENABLE') &&
+      pool.canRemember(enable.text) &&
+      !pool.isRefused(enable.text);
     if (set === undefined || !isPlain || !canEnable) return { pooled, enabled: undefined };
     const reply = await this.#options.upstream.enable(pooled.connection, enable.text, ENABLE_TIMEOUT_MS);
     // Silence and a connection that was lost are no answer.
@@ -142,16 +142,19 @@ export class Grants {
 
   /** Why it is no use to wait: nothing will come back, and nothing may be opened. */
   #whyHopeless(pool: IdentityPool, open: Opener | undefined): ProxyError | undefined {
-    if (pool.connections > 0) return undefined;
-    return open === undefined
-      ? new ProxyError('upstream_lost')
-      : this.#options.gate.refusal(pool.identity.key, false);
+    const { connections, opening, leases, inTransit, identity } = pool;
+    // What is idle is not what is wanted.
+    if (open === undefined)
+      return opening + leases.size + inTransit > 0 ? undefined : new ProxyError('upstream_lost');
+    return connections > 0 ? undefined : this.#options.gate.refusal(identity.key, false);
   }
 
   /** Whether one more connection of the identity may be opened, as far as that doesn't depend on others. */
   canOpen(pool: IdentityPool): boolean {
     const { gate } = this.#options;
-    return pool.mayOpen && gate.refusal(pool.identity.key, pool.connections > 0) === undefined;
+    if (!pool.mayOpen || gate.refusal(pool.identity.key, pool.connections > 0) !== undefined) return false;
+    // Asked last: room is made only for somebody who may use it at once.
+    return gate.mayStart();
   }
 
   #mayOpen({ pool, patientUntil }: Pending, ahead: number): boolean {
@@ -177,10 +180,13 @@ export class Grants {
     if (pooled === undefined) return this.#again(pending);
     const lent = await this.#prepareFor(pending, pooled);
     if (pooled.connection.isUsable) return lent;
-    // It was dead, and what was to be enabled on it has only shown that.
+    // It was dead, and what was to be enabled on it has only shown that; twice is no accident.
     const { set: current, slot } = pooled.place;
-    pooled.connection.destroy('probe');
+    pooled.connection.destroy('error');
     current.slots.drop(slot);
+    if (pending.hasFailedToEnable === true)
+      throw new ProxyError('timeout', { detail: 'the upstream does not answer ENABLE' });
+    pending.hasFailedToEnable = true;
     return this.#again(pending);
   }
 
@@ -213,7 +219,12 @@ export class Grants {
     if (pooled !== undefined) return this.#prepareFor(pending, pooled);
     // A server that lets this user have no more connections says so: then one of those that there are has to do.
     const failure = asProxyError(opened);
-    if (isBusyForMore(failure) && pool.hasLive) return this.#again(pending);
+    if (isBusyForMore(failure) && pool.hasLive) {
+      // One that is idle, and not what is wanted, makes room at the server.
+      const spared = pool.longestIdle;
+      if (spared !== undefined) this.#close(spared, 'evicted');
+      return this.#again(pending);
+    }
     throw failure;
   }
 

@@ -13,6 +13,7 @@ const MAX_OPENING = 2;
 const MAX_OPENING_UNPROVEN = 1;
 /** Clients choose what to enable, and must not fill the memory with it. */
 const MAX_SETS = 16;
+const MAX_REPLIES = 64;
 
 /** What the pool knows of one upstream connection, from its login to the end of its socket. */
 export interface PooledConnection {
@@ -75,10 +76,6 @@ export class IdentityPool {
     this.#sets.set('', this.plain);
   }
 
-  get sets(): Iterable<ConnectionSet> {
-    return this.#sets.values();
-  }
-
   /** The pool of a set; undefined if there are too many sets to keep another. */
   setOf(set: string): ConnectionSet | undefined {
     const known = this.#sets.get(set);
@@ -98,8 +95,13 @@ export class IdentityPool {
     return this.#replies.has(request) && this.#replies.get(request) === undefined;
   }
 
+  /** Whether there is room for the server's answer to this request: else nobody would find the connection again. */
+  canRemember(request: string): boolean {
+    return this.#replies.has(request) || this.#replies.size < MAX_REPLIES;
+  }
+
   remember(request: string, reply: EnableReply | undefined): void {
-    if (this.#replies.size < MAX_SETS) this.#replies.set(request, reply);
+    if (this.canRemember(request)) this.#replies.set(request, reply);
   }
 
   /** Whether one more login may be under way. */

@@ -30,6 +30,10 @@ export interface Pending {
   readonly startedAt: number;
   /** Until then it rather waits for a connection that is just being reset than have another one opened. */
   readonly patientUntil: number;
+  /** How long it was in the queue, logins not counted; milliseconds. */
+  waitedMs: number;
+  /** Whether a connection has died of what was to be enabled on it. */
+  hasFailedToEnable?: boolean;
   /** Set when the request is granted. */
   lending?: Promise<Lent>;
   /** The idle connection that was closed to make room for this request: one at a time. */

@@ -1,12 +1,14 @@
 /** Owns which identities have a pool: made when asked for, forgotten when nothing is left in it. */
 
 import type { Identity } from '../identity.js';
+import type { CloseReason } from '../upstream/connection.js';
 import { IdentityPool } from './identity-pool.js';
 import type { IdentityPoolOptions } from './identity-pool.js';
+import type { PoolEviction } from './pool-options.js';
 
 export interface PoolDirectoryOptions extends Omit<IdentityPoolOptions, 'identity'> {
   readonly onCreated: () => void;
-  readonly onForgotten: (pool: IdentityPool) => void;
+  readonly onForgotten: (reason: PoolEviction) => void;
 }
 
 export class PoolDirectory {
@@ -43,6 +45,23 @@ export class PoolDirectory {
   forgetIfEmpty(pool: IdentityPool): void {
     if (!pool.isEmpty || !this.#pools.delete(pool.identity.key)) return;
     pool.dispose();
-    this.#options.onForgotten(pool);
+    this.#options.onForgotten(evictionReason(pool.lastCloseReason));
+  }
+}
+
+/** What made the last connection of a pool go. */
+function evictionReason(reason: CloseReason | undefined): PoolEviction {
+  switch (reason) {
+    case 'evicted':
+      return 'room';
+    // A pool that never had a connection was made for credentials that were wrong by then.
+    case 'credentials':
+    case undefined:
+      return 'credentials';
+    case 'stale':
+    case 'drain':
+      return 'admin';
+    default:
+      return 'idle';
   }
 }

@@ -45,7 +45,7 @@ export interface PoolEvents {
   /** A session has ended its lease, and another of the identity could use the connection. */
   onReturned(identity: Identity): void;
   /** A session got another connection for its lease. */
-  onSwapped(): void;
+  onSwapped(identity: Identity): void;
   onLeaseEnded(heldMs: number): void;
   onRejected(error: ProxyError): void;
   onReset(outcome: ResetOutcome): void;

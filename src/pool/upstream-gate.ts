@@ -39,7 +39,17 @@ export class UpstreamGate {
     return this.#backOff.refusal(key) !== undefined;
   }
 
-  /** Takes the right to one attempt. */
+  /** Whether one more attempt may be made now. */
+  mayStart(): boolean {
+    return this.#rate.hasToken();
+  }
+
+  /** Takes the right to an attempt that {@link mayStart}. */
+  start(): void {
+    this.#rate.tryTake();
+  }
+
+  /** Takes the right to one attempt, if there is one. */
   tryStart(): boolean {
     return this.#rate.tryTake();
   }

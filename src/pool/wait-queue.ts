@@ -42,8 +42,11 @@ export class WaitQueue<R> {
 
   /** How long the client waits that has waited longest; 0 if nobody does. */
   get longestWaitMs(): number {
-    const first = this.#rejects.keys().next().value;
-    return first === undefined ? 0 : this.#options.now() - first.enqueuedAt;
+    const now = this.#options.now();
+    let earliest = now;
+    // Who waits for the second time stands behind others who began later.
+    for (const { enqueuedAt } of this.#rejects.keys()) earliest = Math.min(earliest, enqueuedAt);
+    return now - earliest;
   }
 
   /** How many wait in the line of `key`. */

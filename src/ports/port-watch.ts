@@ -38,7 +38,7 @@ export interface PortSnapshot extends PortUse {
 
 const MIN_PAUSE_MS = 5_000;
 const MAX_AGE_MS = 120_000;
-/** At most 1 % of the time goes into readings, however long one takes. */
+/** About 1 % of the time goes into readings, unless one takes so long that nothing would be known in between. */
 const PAUSE_PER_DURATION = 100;
 
 interface Seen {
@@ -107,10 +107,8 @@ export class PortWatch {
       if (this.#stopping.signal.aborted) return;
       this.#take(reading);
       this.#options.onReading?.(reading);
-      const pauseMs = Math.max(
-        this.#options.minPauseMs ?? MIN_PAUSE_MS,
-        PAUSE_PER_DURATION * reading.durationMs,
-      );
+      const { minPauseMs = MIN_PAUSE_MS, maxAgeMs = MAX_AGE_MS } = this.#options;
+      const pauseMs = Math.max(minPauseMs, Math.min(maxAgeMs / 2, PAUSE_PER_DURATION * reading.durationMs));
       this.#cancelPause = this.#schedule(() => this.#next(read), pauseMs);
     });
   }

@@ -67,6 +67,9 @@ export class Ports {
       read:
         readTable === undefined ? undefined : (signal) => readTable([...this.#endpoints.values()], signal),
       own: () => this.#own.use,
+      onReading: () => {
+        this.#measure();
+      },
       now,
     });
   }
@@ -122,6 +125,10 @@ export class Ports {
 
   /** How short ports are, at this moment. */
   get pressure(): PortPressureLevel {
+    return this.#measure();
+  }
+
+  #measure(): PortPressureLevel {
     const { budget, onPressure } = this.#options;
     const snapshot = this.snapshot;
     const taken = snapshot.open + (this.#countsTimeWait ? snapshot.timeWait : 0);

@@ -239,6 +239,7 @@ export class CommandPump {
       return;
     }
     this.#leaseError = undefined;
+    this.#enabling.forget();
     this.#refuse(() => {
       this.#host.answer(refusalReply(tag, error.refusal));
     });

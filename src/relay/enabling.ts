@@ -24,6 +24,11 @@ export class Enabling {
   /** What was asked for, until the command is looked at again. */
   #asked: string | undefined;
 
+  /** What was asked for was refused: the next command begins anew. */
+  forget(): void {
+    this.#asked = undefined;
+  }
+
   /**
    * What to do with a command that has come in one piece.
    *

@@ -84,6 +84,8 @@ export class LeaseDesk {
   take(): Lease | undefined {
     const lease = this.#lease;
     this.#lease = undefined;
+    // What happens to the connection from now on is not this session's business.
+    lease?.connection.detach();
     return lease;
   }
 

@@ -4,39 +4,21 @@ import { ERRORS } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import type { FramedSocket } from '../net/framed-socket.js';
 import type { Lease, LeaseHolder } from '../pool/lease.js';
-import type { CloseReason, ConnectionUser } from '../upstream/connection.js';
 import type { CommandHead } from '../wire/command-head.js';
 import type { EnableRequest } from '../wire/enable.js';
-import type { OutstandingCommand } from '../wire/command-ledger.js';
-import type { TaggedStatus } from '../wire/response-head.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { CommandPump } from './command-pump.js';
 import type { CommandPumpHost } from './command-pump-host.js';
 import type { FirstCommand } from './first-command.js';
+import { Inbound } from './inbound.js';
 import { LeaseDesk } from './lease-desk.js';
 import type { LeaseDeskHost, LeaseSource } from './lease-desk.js';
 import { Memory } from './memory.js';
 import type { IdentityMemory } from './memory.js';
 import { LocalCommands } from './local-commands.js';
 import { byeReply } from './local-replies.js';
-
-/** How a session ended, for the log. */
-export type RelayEnd =
-  | 'logout'
-  /** The client sent FIN, and got all its answers. */
-  | 'half_close'
-  /** The client is gone: RST, or a failed write. */
-  | 'vanished'
-  /** The client broke the framing, or left inside a command. */
-  | 'unprovable'
-  | 'upstream_lost'
-  | 'desynced'
-  /** The upstream doesn't accept the credentials any more. */
-  | 'credentials'
-  | 'timeout'
-  /** The session was quiet, and others of its user waited for what it held. */
-  | 'reclaimed'
-  | 'drain';
+import { discardReason } from './relay-end.js';
+import type { RelayEnd } from './relay-end.js';
 
 export interface RelayOptions {
   readonly client: FramedSocket;
@@ -59,29 +41,48 @@ export interface RelayOptions {
   onEnd(end: RelayEnd): void;
 }
 
-export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, LeaseHolder {
+export class Relay implements CommandPumpHost, LeaseDeskHost, LeaseHolder {
   readonly #options: RelayOptions;
   readonly #client: FramedSocket;
   readonly #pump: CommandPump;
-  readonly #memory: Memory;
   readonly #local: LocalCommands;
   readonly #desk: LeaseDesk;
+  readonly #inbound: Inbound;
   #end: RelayEnd | undefined;
   #isInputEnded = false;
-  #hasAnswered = false;
   #silence: NodeJS.Timeout | undefined;
-  #desyncReason: string | undefined;
-  /** The connection is about to be replaced: what it still says is not for the client. */
-  #isLosing = false;
   #lastTrafficAt = 0;
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#client = options.client;
-    this.#memory = new Memory(options.memory);
-    this.#local = new LocalCommands({ ...options, memory: this.#memory });
+    const memory = new Memory(options.memory);
+    this.#local = new LocalCommands({ ...options, memory });
     this.#pump = new CommandPump(options.client, this);
     this.#desk = new LeaseDesk(options.leases, this);
+    this.#inbound = new Inbound({
+      client: options.client,
+      pump: this.#pump,
+      desk: this.#desk,
+      memory,
+      onFirstAnswer: () => {
+        options.onFirstAnswer();
+      },
+      onTraffic: () => {
+        this.#silence?.refresh();
+        this.#lastTrafficAt = options.now();
+      },
+      onReadDone: () => {
+        this.#pump.run();
+        this.#finishIfAnswered();
+      },
+      onDesynced: () => {
+        this.#bye('desynced', ERRORS.upstream_protocol.refusal.text, 'UNAVAILABLE');
+      },
+      onLost: () => {
+        this.onUnreplaceable();
+      },
+    });
   }
 
   /** Takes the client's events over, and reads what the client has sent already. */
@@ -188,77 +189,6 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
     }, this.#options.halfCloseTimeoutMs);
   }
 
-  // ---- what the upstream connection reports
-
-  forward(bytes: Buffer): void {
-    this.#silence?.refresh();
-    // Behind its BYE it may have answered all the same.
-    if (this.#isLosing && this.#desk.canReplace) return;
-    this.#pump.first.spoil();
-    this.#lastTrafficAt = this.#options.now();
-    if (!this.#client.write(bytes)) this.lease?.connection.pause();
-  }
-
-  onCompleted(command: OutstandingCommand, status: TaggedStatus, line: Buffer): void {
-    if (this.lease !== undefined) this.#memory.answered(this.lease, command, status, line);
-    this.#pump.completed(command, status);
-    if (this.#hasAnswered) return;
-    this.#hasAnswered = true;
-    this.#options.onFirstAnswer();
-  }
-
-  onContinuation(): void {
-    if (!this.#pump.continued()) this.#desyncReason = 'a continuation that no command waits for';
-  }
-
-  onBye(): void {
-    // It reaches the client as it is, and the end of the connection follows; unless nobody need know.
-    this.#isLosing = this.#desk.canReplace;
-  }
-
-  onEnabled(): void {
-    this.lease?.markDirty();
-  }
-
-  onCapabilities(): void {
-    // The connection keeps them, and filtered they reach the client.
-  }
-
-  onNamespace(line: Buffer): void {
-    this.#memory.heard(line);
-  }
-
-  onDesynced(reason: string): void {
-    this.#desyncReason = reason;
-  }
-
-  onReadDone(): void {
-    if (this.#desyncReason !== undefined) {
-      this.#bye('desynced', ERRORS.upstream_protocol.refusal.text, 'UNAVAILABLE');
-      return;
-    }
-    if (this.#isLosing) {
-      this.#isLosing = false;
-      if (this.#desk.canReplace) {
-        this.#desk.replace();
-        return;
-      }
-    }
-    this.#pump.run();
-    this.#finishIfAnswered();
-  }
-
-  onDrain(): void {
-    this.#pump.unblock();
-  }
-
-  onClosed(): void {
-    this.#isLosing = false;
-    if (this.#desk.canReplace) this.#desk.replace();
-    else if (this.lease?.connection.hasBye === true) this.#finish('upstream_lost');
-    else this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
-  }
-
   // ---- what the desk reports
 
   guard(callback: () => void): void {
@@ -268,8 +198,8 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
   onHeld(lease: Lease): void {
     this.#lastTrafficAt = this.#options.now();
     lease.holder = this;
-    if (lease.connection.isUsable) lease.connection.attach(this);
-    else this.onClosed();
+    if (lease.connection.isUsable) lease.connection.attach(this.#inbound);
+    else this.#inbound.onClosed();
     this.#watchSilence();
   }
 
@@ -295,7 +225,9 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
   }
 
   onUnreplaceable(): void {
-    this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
+    // The server's own BYE has reached the client.
+    if (this.lease?.connection.hasBye === true) this.#finish('upstream_lost');
+    else this.#bye('upstream_lost', ERRORS.upstream_lost.refusal.text, 'UNAVAILABLE');
   }
 
   // ---- the ends
@@ -333,18 +265,5 @@ export class Relay implements ConnectionUser, CommandPumpHost, LeaseDeskHost, Le
     const reason = discardReason(end);
     if (leaving === undefined || reason !== undefined) lease.discard(reason ?? 'dirty');
     else lease.release(leaving);
-  }
-}
-
-/** What is wrong with a connection after this end; undefined if nothing is. */
-function discardReason(end: RelayEnd): CloseReason | undefined {
-  switch (end) {
-    case 'unprovable':
-      return 'dirty';
-    case 'desynced':
-    case 'upstream_lost':
-      return 'error';
-    default:
-      return undefined;
   }
 }

@@ -92,7 +92,7 @@ export class PoolFixture {
         this.pools.serve();
       },
     });
-    this.gate = new UpstreamGate(this.backOff, this.#rate, () => 'none');
+    this.gate = new UpstreamGate(this.backOff, this.#rate, () => this.pressure);
     this.pools = new ConnectionPools(
       { ...DEFAULTS, ...options },
       { reset: resetConnection, enable },

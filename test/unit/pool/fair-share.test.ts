@@ -1,11 +1,20 @@
 import { expect, test } from 'vitest';
 import { FairShare } from '../../../src/pool/fair-share.js';
 import { IdentityPool } from '../../../src/pool/identity-pool.js';
+import { Lease } from '../../../src/pool/lease.js';
+import { MemoryServer } from '../../support/memory-server.js';
 import { identityFor } from '../../support/pool-fixture.js';
 
 const WAITS = 'waits' as const;
 /** Waits for something that no room helps to. */
 const STUCK = 'stuck' as const;
+
+function leaseOf(): Lease {
+  return new Lease(
+    { connection: new MemoryServer().connect(), isReuse: false, set: '', enabled: undefined },
+    { released: () => undefined, discarded: () => undefined },
+  );
+}
 
 interface Situation {
   readonly capacity: number;
@@ -31,8 +40,9 @@ function compete({ capacity, room = 0, pools }: Situation): {
       reportFault: () => undefined,
     });
     pool.connections = connections;
-    // Whoever has a login under way is active.
-    pool.opening = connections > 0 ? 1 : 0;
+    // Whoever holds a lease is active, and whoever has a login under way.
+    if (connections > 1) pool.leases.add(leaseOf());
+    else pool.opening = connections;
     byUser.set(user, pool);
     waits.set(pool, wait);
   }
@@ -122,4 +132,12 @@ test('lets nobody who has his share close what another would use himself', () =>
   expect(share.mayTake(pool('alice'), pool('alice'))).toBe(true);
   expect(share.mayTake(pool('carol'), pool('alice'))).toBe(true);
   expect(share.mayTake(pool('alice'), pool('dave'))).toBe(true);
+});
+
+test('counts whoever holds a lease or has a login under way, though he waits for nothing', () => {
+  const holder = compete({ capacity: 6, pools: { alice: [3, WAITS], bob: [2], carol: [1, WAITS] } });
+  // Two each.
+  expect(holder.share.mustGiveBack(holder.pool('alice'))).toBe(true);
+  const opener = compete({ capacity: 6, pools: { alice: [3, WAITS], bob: [1], carol: [1, WAITS] } });
+  expect(opener.share.mustGiveBack(opener.pool('alice'))).toBe(true);
 });

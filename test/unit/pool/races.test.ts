@@ -158,3 +158,14 @@ test('what is enabled already is never added to', async () => {
   expect(other.connection).not.toBe(lease.connection);
   await fixture.drain();
 });
+
+test('a connection that died unnoticed under an unused lease is never idle', async () => {
+  const fixture = new PoolFixture();
+  const [lease] = (await fixture.acquireMany('alice', 2)) as [Lease, Lease];
+  fixture.server.sessionOf(lease.connection).break();
+  await settled();
+  lease.release({});
+  await settled();
+  expect(fixture.pools.snapshot).toMatchObject({ idle: 0, leased: 1, closing: 0, pools: 1 });
+  await fixture.drain();
+});

@@ -9,6 +9,7 @@ import type { UpstreamConnection } from '../../../src/upstream/connection.js';
 import { PoolFixture, enableRequest, identityFor, run, settled } from '../../support/pool-fixture.js';
 import { checkAlways, checkAtRest, checkLent } from './pool-invariants.js';
 import type { Known, Wish } from './pool-invariants.js';
+import { SeededChoice } from './seeded-choice.js';
 
 const USERS = ['alice', 'bob', 'carol', 'dave', 'erin'] as const;
 const ENABLES = [
@@ -24,17 +25,6 @@ export const LIMITS = { maxConnections: 6, maxConnectionsPerUser: 3 };
 /** Longer than a client waits for a round trip, and than it takes until somebody looks. */
 const ATTENTION_MS = 250;
 
-/** A small generator of numbers from 0 to below 1, the same ones for the same seed (mulberry32). */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 /** A request without an answer. */
 interface Asking extends Wish {
   readonly abort: AbortController;
@@ -43,7 +33,7 @@ interface Asking extends Wish {
 
 export class RandomWorld {
   readonly fixture: PoolFixture;
-  readonly #random: () => number;
+  readonly #choice: SeededChoice;
   readonly #hasRate: boolean;
   readonly #leases = new Map<Lease, Wish>();
   readonly #asking = new Set<Asking>();
@@ -55,7 +45,7 @@ export class RandomWorld {
   #adopting = 0;
 
   constructor(seed: number, options: Partial<PoolOptions>, perMinute: number) {
-    this.#random = generator(seed);
+    this.#choice = new SeededChoice(seed);
     this.#hasRate = perMinute > 0;
     this.fixture = new PoolFixture({ ...LIMITS, ...options }, perMinute);
     this.fixture.holdsLogins = true;
@@ -66,7 +56,7 @@ export class RandomWorld {
   }
 
   async step(at: string): Promise<void> {
-    await this.#pick(this.#operations)?.();
+    await this.#choice.of(this.#operations)?.();
     checkAlways(this.fixture, this.#known, at);
     expect(this.#wrong, at).toEqual([]);
   }
@@ -112,15 +102,15 @@ export class RandomWorld {
       [14, () => this.#login()],
       [10, () => this.#withLease((lease) => this.#end(lease, () => lease.release({})))],
       [6, () => this.#withLease((lease) => this.#end(lease, () => this.#leave(lease)))],
-      [4, () => this.#withLease((lease) => lease.connection.isQuiet && run(lease, this.#pick(VERBS)))],
+      [4, () => this.#withLease((lease) => lease.connection.isQuiet && run(lease, this.#choice.of(VERBS)))],
       [1, () => this.#withLease((lease) => this.#end(lease, () => this.#leaveDirty(lease)))],
       [1, () => this.#withLease((lease) => this.#end(lease, () => lease.discard('dirty')))],
       [8, () => this.#withLease((lease) => this.#becomeQuiet(lease))],
-      [1, () => this.#pick([...this.#asking])?.abort.abort()],
+      [1, () => this.#choice.of([...this.#asking])?.abort.abort()],
       [1, () => this.#disturb()],
       [1, () => this.#changeManners()],
       [1, () => this.#revoke()],
-      [1, () => this.#random() < 0.2 && this.#reconnect()],
+      [1, () => this.#choice.isTrue(0.2) && this.#reconnect()],
       [1, () => this.#advance(5_000)],
       [4, () => this.#advance(300)],
       [6, () => this.#advance(60)],
@@ -129,36 +119,26 @@ export class RandomWorld {
     ] as const
   ).flatMap(([times, what]) => Array<() => void | Promise<void>>(times).fill(() => what() || undefined));
 
-  #below(limit: number): number {
-    return Math.floor(this.#random() * limit);
-  }
-
-  #pick<T>(things: readonly [T, ...T[]]): T;
-  #pick<T>(things: readonly T[]): T | undefined;
-  #pick<T>(things: readonly T[]): T | undefined {
-    return things[this.#below(things.length)];
-  }
-
   async #advance(mostMs: number): Promise<void> {
-    await vi.advanceTimersByTimeAsync(this.#below(mostMs));
+    await vi.advanceTimersByTimeAsync(this.#choice.below(mostMs));
   }
 
   async #hop(): Promise<void> {
-    for (let hops = this.#below(8); hops > 0; hops -= 1) await Promise.resolve();
+    for (let hops = this.#choice.below(8); hops > 0; hops -= 1) await Promise.resolve();
   }
 
   #ask(): void {
-    const user = this.#pick(USERS);
-    const text = this.#pick(ENABLES);
+    const user = this.#choice.of(USERS);
+    const text = this.#choice.of(ENABLES);
     const enable = text === undefined ? undefined : enableRequest(text);
-    const canLogIn = this.#random() < 0.9;
+    const canLogIn = this.#choice.isTrue(0.9);
     const abort = new AbortController();
     const asking = { user, set: enable?.set, abort, canLogIn };
     this.#asking.add(asking);
     const lease = this.fixture.acquire(user, {
-      credential: this.#pick(this.#credentials.get(user)!),
+      credential: this.#choice.of(this.#credentials.get(user)!),
       enable,
-      isSwap: this.#random() < 0.3,
+      isSwap: this.#choice.isTrue(0.3),
       signal: abort.signal,
       ...(canLogIn ? {} : { open: undefined }),
     });
@@ -166,10 +146,10 @@ export class RandomWorld {
   }
 
   #adopt(): void {
-    const user = this.#pick(USERS);
+    const user = this.#choice.of(USERS);
     const verified = this.fixture.open(user);
     this.#unadopted.add(verified);
-    const credential = this.#pick(this.#credentials.get(user)!);
+    const credential = this.#choice.of(this.#credentials.get(user)!);
     const adopting = this.fixture.pools.adopt({ identity: identityFor(user), credential }, verified);
     this.#adopting += 1;
     void this.#follow(adopting, { user, set: undefined }).finally(() => (this.#adopting -= 1));
@@ -181,9 +161,9 @@ export class RandomWorld {
       ([{ connection, isPristine }]) =>
         isPristine && connection.isUsable && connection.ledger.selected === 'no',
     );
-    const [lease, wish] = this.#pick(ready) ?? [];
+    const [lease, wish] = this.#choice.of(ready) ?? [];
     if (lease === undefined || wish === undefined) return;
-    const enable = enableRequest(this.#pick(ENABLES) ?? 'CONDSTORE');
+    const enable = enableRequest(this.#choice.of(ENABLES) ?? 'CONDSTORE');
     this.#leases.delete(lease);
     lease.holder = undefined;
     lease.connection.attach(INDIFFERENT);
@@ -215,7 +195,7 @@ export class RandomWorld {
   }
 
   #withLease(what: (lease: Lease) => void): void {
-    const lease = this.#pick([...this.#leases.keys()]);
+    const lease = this.#choice.of([...this.#leases.keys()]);
     if (lease !== undefined) what(lease);
   }
 
@@ -224,7 +204,7 @@ export class RandomWorld {
   }
 
   #leave(lease: Lease): void {
-    if (lease.connection.isQuiet) run(lease, this.#pick(VERBS));
+    if (lease.connection.isQuiet) run(lease, this.#choice.of(VERBS));
     lease.release({});
   }
 
@@ -235,9 +215,9 @@ export class RandomWorld {
 
   /** Something happens to a connection, whoever has it. */
   #disturb(): void {
-    const session = this.#pick(this.fixture.server.open);
+    const session = this.#choice.of(this.fixture.server.open);
     if (session === undefined) return;
-    switch (this.#below(4)) {
+    switch (this.#choice.below(4)) {
       case 0:
         session.end();
         break;
@@ -248,39 +228,40 @@ export class RandomWorld {
         session.send('* BYE bye\r\n');
         break;
       default:
-        session.send(this.#pick(['* OK here\r\n', 'x OK\r\n']));
+        session.send(this.#choice.of(['* OK here\r\n', 'x OK\r\n']));
     }
   }
 
   #becomeQuiet(lease: Lease): void {
     lease.holder = {
-      isInIdle: this.#random() < 0.7,
+      isInIdle: this.#choice.isTrue(0.7),
       quietSince: performance.now(),
       reclaim: () => this.#end(lease, () => lease.release({})),
     };
   }
 
   #login(): void {
-    const login = this.#pick(this.fixture.held);
+    const login = this.#choice.of(this.fixture.held);
     if (login === undefined) return;
-    const chance = this.#random();
-    if (chance < 0.85) login.succeed();
-    else if (chance < 0.9) login.fail(new ProxyError('refused'));
-    else if (chance < 0.95) login.fail(new ProxyError('limit'));
-    else login.fail(new ProxyError('credentials'));
+    const chance = this.#choice.below(20);
+    if (chance < 17) login.succeed();
+    else login.fail(new ProxyError((['refused', 'limit', 'credentials'] as const)[chance - 17]!));
   }
 
   #changeManners(): void {
     const { server } = this.fixture;
-    const isBad = this.#random() < 0.3;
+    const isBad = this.#choice.isTrue(0.3);
     server.logoutManner = isBad ? 'ignore' : 'close';
     for (const command of ['NOOP', 'ENABLE', 'UNSELECT', 'FETCH'])
-      server.manners.set(command, isBad ? this.#pick(['answer', 'refuse', 'ignore', 'close']) : 'answer');
+      server.manners.set(
+        command,
+        isBad ? this.#choice.of(['answer', 'refuse', 'ignore', 'close']) : 'answer',
+      );
   }
 
   #revoke(): void {
-    const user = this.#pick(USERS);
-    this.fixture.pools.revoke(identityFor(user), this.#pick(this.#credentials.get(user)!));
+    const user = this.#choice.of(USERS);
+    this.fixture.pools.revoke(identityFor(user), this.#choice.of(this.#credentials.get(user)!));
   }
 
   #reconnect(): void {

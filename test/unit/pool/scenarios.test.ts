@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ScenarioRunner } from './scenario-runner.js';
 import { BACK_OFF } from './scenarios/back-off.js';
 import { CAPS } from './scenarios/caps.js';
+import { ENABLE_ANSWERS } from './scenarios/enable-answers.js';
 import { ENABLED_SETS } from './scenarios/enabled-sets.js';
 import { EXCHANGE } from './scenarios/exchange.js';
 import { FAIRNESS } from './scenarios/fairness.js';
@@ -14,6 +15,7 @@ import { WAITING } from './scenarios/waiting.js';
 
 const THEMES = {
   'enabled sets': ENABLED_SETS,
+  'answers to ENABLE': ENABLE_ANSWERS,
   exchange: EXCHANGE,
   lifetime: LIFETIME,
   'outdated connections': OUTDATED,
@@ -37,7 +39,7 @@ afterEach(() => {
 test('no two scenarios have one name', () => {
   const names = Object.values(THEMES).flatMap((scenarios) => scenarios.map(({ name }) => name));
   expect(new Set(names).size).toBe(names.length);
-  expect(names.length).toBeGreaterThanOrEqual(40);
+  expect(names.length).toBeGreaterThanOrEqual(100);
 });
 
 describe.each(Object.entries(THEMES))('%s', (_theme, scenarios) => {

@@ -178,3 +178,15 @@ test('rejects everybody, whatever the identity', async () => {
   expect(await Promise.all(states)).toEqual(['draining', 'draining', 'draining']);
   expect(queue.size).toBe(0);
 });
+
+test('tells the longest wait, also of one that waits for the second time', async () => {
+  const queue = queueWith({ timeoutMs: 5_000 });
+  const startedAt = performance.now();
+  await vi.advanceTimersByTimeAsync(300);
+  const waits = [queue.wait('a', 'a1'), queue.wait('b', 'b1', { since: startedAt })];
+  await vi.advanceTimersByTimeAsync(100);
+  expect(queue.longestWaitMs).toBe(400);
+  expect(grant(queue, 9)).toEqual(['a1', 'b1']);
+  expect(queue.longestWaitMs).toBe(0);
+  await Promise.all(waits);
+});

@@ -115,7 +115,7 @@ test.each([
   [0.5, 5_000],
   [50, 5_000],
   [51, 5_100],
-  [2_000, 200_000],
+  [2_000, 60_000],
 ])('after a reading of %d ms pauses for %d ms', async (durationMs, pauseMs) => {
   const bench = new Bench();
   bench.watch.start();
@@ -130,7 +130,7 @@ test('counts readings that fail, and keeps the last good one', async () => {
   bench.pauseEnds();
   await bench.reads(broken(2_001));
   expect(bench.watch.snapshot).toMatchObject({ open: 7, timeWait: 8, failures: 1, durationMs: 2_001 });
-  expect(bench.pauses.at(-1)).toBe(200_100);
+  expect(bench.pauses.at(-1)).toBe(60_000);
 });
 
 test('stops believing a reading that is too old', async () => {

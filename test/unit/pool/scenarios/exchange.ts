@@ -22,7 +22,7 @@ export const EXCHANGE: readonly Scenario[] = [
           leases: { a2: 1 },
           replies: { a2: '* ENABLED CONDSTORE' },
           reused: { a2: true },
-          events: ['ended', 'swapped'],
+          events: ['swapped', 'ended'],
           enabled: { 1: ['CONDSTORE'] },
           snapshot: { idle: 1, leased: 1 },
         },

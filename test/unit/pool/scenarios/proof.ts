@@ -175,4 +175,19 @@ export const PROOF: readonly Scenario[] = [
       { op: 'discard', lease: 'a1' },
     ],
   },
+  {
+    name: 'takes the answer at the end of a lease for a proof',
+    options: { probeAfterMs: 30_000 },
+    steps: [
+      { op: 'acquire', user: 'alice', as: 'a1' },
+      { op: 'advance', ms: 40_000 },
+      { op: 'release', lease: 'a1', after: 'NOOP' },
+      {
+        op: 'acquire',
+        user: 'alice',
+        as: 'a2',
+        expect: { events: ['leased', 'ended', 'reset clean', 'leased again'] },
+      },
+    ],
+  },
 ];

@@ -69,12 +69,12 @@ export const RATE: readonly Scenario[] = [
       { op: 'advance', ms: 15_000 },
       { op: 'acquire', user: 'alice', as: 'a4' },
       { op: 'release', lease: 'a1' },
-      // The idle one makes room at once, and the token comes later.
-      { op: 'acquire', user: 'bob', as: 'b1', expect: { leases: { b1: 'waits' }, closed: { 1: 'evicted' } } },
-      { op: 'acquire', user: 'alice', as: 'a5', expect: { leases: { a5: 'waits' } } },
-      { op: 'release', lease: 'a2', expect: { leases: { a5: 2, b1: 'waits' } } },
-      { op: 'advance', ms: 14_900, expect: { leases: { b1: 'waits' } } },
-      { op: 'advance', ms: 100, expect: { leases: { b1: 5 } } },
+      // Room is made when there is a token, and not before.
+      { op: 'acquire', user: 'bob', as: 'b1', expect: { leases: { b1: 'waits' }, closed: {} } },
+      { op: 'acquire', user: 'alice', as: 'a5', expect: { leases: { a5: 1 } } },
+      { op: 'release', lease: 'a2', expect: { leases: { b1: 'waits' }, closed: {} } },
+      { op: 'advance', ms: 14_900, expect: { leases: { b1: 'waits' }, closed: {} } },
+      { op: 'advance', ms: 100, expect: { leases: { b1: 5 }, closed: { 2: 'evicted' } } },
     ],
   },
 ];

@@ -131,4 +131,36 @@ export const RESERVE: readonly Scenario[] = [
       { op: 'advance', ms: 1_000, expect: { leases: { a1: 1, a2: 2, a3: 3, a4: 'lease_timeout' } } },
     ],
   },
+  {
+    name: 'takes nothing where the total is full, and the identity is not at its cap',
+    options: { maxConnections: 3, maxConnectionsPerUser: 4, reservedPerUser: 2, acquireTimeoutMs: 1_000 },
+    steps: [
+      ...THREE,
+      { op: 'holder', lease: 'a1', isInIdle: true },
+      { op: 'holder', lease: 'a2', isInIdle: true },
+      { op: 'holder', lease: 'a3', isInIdle: true },
+      { op: 'acquire', user: 'alice', as: 'a4' },
+      { op: 'advance', ms: 1_000, expect: { leases: { a1: 1, a2: 2, a3: 3, a4: 'lease_timeout' } } },
+    ],
+  },
+  {
+    name: 'closes an idle connection that is of no use, and takes from a quiet session while the server allows no more',
+    options: { maxConnectionsPerUser: 8, reservedPerUser: 2 },
+    steps: [
+      ...THREE,
+      { op: 'acquire', user: 'alice', as: 'c1', enable: 'CONDSTORE' },
+      { op: 'release', lease: 'c1' },
+      { op: 'holder', lease: 'a1', isInIdle: true },
+      { op: 'holder', lease: 'a2', isInIdle: true },
+      { op: 'holder', lease: 'a3', isInIdle: true },
+      { op: 'logins', manner: 'limit' },
+      {
+        op: 'acquire',
+        user: 'alice',
+        as: 'a4',
+        expect: { leases: { a4: 'waits' }, closed: { 4: 'evicted' } },
+      },
+      { op: 'advance', ms: 50, expect: { leases: { a1: 'ended', a2: 2, a3: 3, a4: 1 } } },
+    ],
+  },
 ];
