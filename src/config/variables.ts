@@ -137,7 +137,7 @@ export const variables = {
     group: 'Pool',
     parse: integer(count),
     default: '1000',
-    doc: 'Upstream connections in all.',
+    doc: 'Upstream connections in all; logins that check unknown credentials come on top, at most 32.',
   },
   UPSTREAM_MAX_CONNECTIONS_PER_USER: {
     group: 'Pool',

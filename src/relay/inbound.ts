@@ -31,6 +31,8 @@ export class Inbound implements ConnectionUser {
   #isDesynced = false;
   /** The connection is about to be replaced: what it still says is not for the client. */
   #isLosing = false;
+  /** What it has said since. */
+  #withheld: Buffer[] = [];
 
   constructor(options: InboundOptions) {
     this.#options = options;
@@ -38,8 +40,12 @@ export class Inbound implements ConnectionUser {
 
   forward(bytes: Buffer): void {
     const { client, desk, pump, onTraffic } = this.#options;
-    // Behind its BYE it may have answered all the same.
-    if (this.#isLosing && desk.canReplace) return;
+    // Behind its BYE it may have answered all the same: that shows at the end of the read.
+    if (this.#isLosing && desk.canReplace) {
+      this.#withheld.push(bytes);
+      return;
+    }
+    this.#pass();
     pump.first.spoil();
     onTraffic();
     if (!client.write(bytes)) desk.lease?.connection.pause();
@@ -99,7 +105,18 @@ export class Inbound implements ConnectionUser {
     const { desk } = this.#options;
     const canReplace = this.#isLosing && desk.canReplace;
     this.#isLosing = false;
-    if (canReplace) desk.replace();
+    if (canReplace) {
+      this.#withheld = [];
+      desk.replace();
+    } else {
+      this.#pass();
+    }
     return canReplace;
+  }
+
+  /** Passes on what was withheld. */
+  #pass(): void {
+    for (const bytes of this.#withheld) this.#options.client.write(bytes);
+    this.#withheld = [];
   }
 }

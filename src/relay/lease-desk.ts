@@ -98,6 +98,8 @@ export class LeaseDesk {
   /** Whether the client need not know that the connection is lost: nothing it sent has got any answer. */
   get canReplace(): boolean {
     if (this.#isClosed || this.#hasReplaced || this.#lease === undefined) return false;
+    // Half a response that nobody asked for may have reached the client.
+    if (!this.#lease.connection.isAtBoundary) return false;
     return this.#lease.isUntouched || this.#host.first.repeatable !== undefined;
   }
 
@@ -108,12 +110,15 @@ export class LeaseDesk {
     this.#hasReplaced = true;
     lease?.discard('error');
     // Nothing was sent: the next command asks for another lease.
-    if (command === undefined) return;
+    if (command === undefined) {
+      this.#host.onSettled();
+      return;
+    }
     this.#host.onReplacing();
     this.#settle(
       this.#source.acquire({ enable: this.#enabled, isSwap: true }),
       (next) => {
-        if (!this.#isFit(next)) return;
+        if (!this.#isFit(next, lease)) return;
         // What was in doubt about the command is so here, too.
         if (lease?.isDirty === true) next.markDirty();
         this.hold(next);
@@ -124,8 +129,11 @@ export class LeaseDesk {
   }
 
   /** Whether the connection has what the session has enabled; else the session can't go on. */
-  #isFit(lease: Lease): boolean {
-    if (this.#enabled === undefined || lease.enabled?.request.set === this.#enabled.set) return true;
+  #isFit(lease: Lease, lost?: Lease): boolean {
+    const isEnabled = this.#enabled === undefined || lease.enabled?.request.set === this.#enabled.set;
+    // A literal that was one for the lost connection would be commands for this one.
+    const mayHaveLiteral = lost?.connection.capabilities.has('LITERAL+') === true;
+    if (isEnabled && (!mayHaveLiteral || lease.connection.capabilities.has('LITERAL+'))) return true;
     lease.release({});
     this.#host.onUnreplaceable();
     return false;

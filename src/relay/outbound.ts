@@ -58,6 +58,8 @@ export class Outbound {
   segment(lease: Lease, command: OutstandingCommand, marker: MarkerResult, isFirst: boolean): void {
     const { framer } = this.#client;
     this.#provability.sending(lease, command, framer, marker, isFirst);
+    // It waits for the server's `+`, which nobody would do the second time.
+    if (typeof marker === 'object' && marker.isSynchronizing) this.first.spoil();
     this.first.add(framer.buffer.subarray(framer.start, framer.end));
     this.raw(lease);
     if (framer.kind === 'line' && marker === undefined) this.first.end();

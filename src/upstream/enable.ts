@@ -7,6 +7,9 @@ import { INDIFFERENT } from './connection.js';
 import type { UpstreamConnection } from './connection.js';
 import { randomTag } from './random-tag.js';
 
+/** A reply is remembered for others, so it must not be long. */
+const MAX_REPLY_BYTES = 4_096;
+
 /**
  * Takes the connection from its user, and leaves it to nobody. Never rejects.
  *
@@ -21,6 +24,7 @@ export function enable(
   if (!connection.isUsable) return Promise.resolve(undefined);
   return new Promise((resolve) => {
     const untagged: Buffer[] = [];
+    let bytes = 0;
     const tag = randomTag();
     const settle = (reply: EnableReply | undefined): void => {
       clearTimeout(timer);
@@ -35,9 +39,13 @@ export function enable(
     };
     connection.attach({
       ...INDIFFERENT,
-      onEnabled: (line) => untagged.push(Buffer.from(line)),
+      onEnabled: (line) => {
+        bytes += line.length;
+        if (bytes > MAX_REPLY_BYTES) fail();
+        else untagged.push(Buffer.from(line));
+      },
       onCompleted: (_command, status, line) => {
-        if (status === 'OK')
+        if (status === 'OK' && line.length <= MAX_REPLY_BYTES)
           settle({
             untagged: Buffer.concat(untagged),
             tagged: filterCapabilityLine(Buffer.from(line)).subarray(tag.length),

@@ -47,21 +47,22 @@ export function hasCondstore(set: string): boolean {
 const MAX_FORM_BYTES = 2_048;
 
 const MAILBOX = String.raw`(?:"(?:[^"\\\r\n]|\\["\\])*"|[^ "(){\r\n]+)`;
+/** tag verb mailbox (words): parameters of SELECT, or items of STATUS. */
+const WITH_WORDS = new RegExp(
+  String.raw`^[^ ]+ (?:SELECT|EXAMINE|STATUS) ${MAILBOX} \(([^"()\r\n]*)\)\r?\n$`,
+  'i',
+);
 /** CONDSTORE-enabling commands of the authenticated state; in the selected state a session isn't pristine. */
-const CONDSTORE_FORMS: Readonly<Record<string, RegExp>> = {
-  SELECT: new RegExp(String.raw`^[^ ]+ SELECT ${MAILBOX} \((?:[^"()]* )?CONDSTORE(?: [^"()]*)?\)\r?\n$`, 'i'),
-  EXAMINE: new RegExp(
-    String.raw`^[^ ]+ EXAMINE ${MAILBOX} \((?:[^"()]* )?CONDSTORE(?: [^"()]*)?\)\r?\n$`,
-    'i',
-  ),
-  STATUS: new RegExp(
-    String.raw`^[^ ]+ STATUS ${MAILBOX} \((?:[^"()]* )?HIGHESTMODSEQ(?: [^"()]*)?\)\r?\n$`,
-    'i',
-  ),
+const CONDSTORE_WORD: Readonly<Record<string, string>> = {
+  SELECT: 'CONDSTORE',
+  EXAMINE: 'CONDSTORE',
+  STATUS: 'HIGHESTMODSEQ',
 };
 
 /** Whether a whole command enables CONDSTORE beyond doubt: where it only may, nobody's connection is to have it. */
 export function enablesCondstore(row: VerbRow, buffer: Buffer, start: number, end: number): boolean {
-  const form = end - start > MAX_FORM_BYTES ? undefined : CONDSTORE_FORMS[row.verb];
-  return form?.test(buffer.toString('latin1', start, end)) === true;
+  const word = end - start > MAX_FORM_BYTES ? undefined : CONDSTORE_WORD[row.verb];
+  if (word === undefined) return false;
+  const words = WITH_WORDS.exec(buffer.toString('latin1', start, end))?.[1];
+  return words?.toUpperCase().split(' ').includes(word) === true;
 }
