@@ -27,6 +27,7 @@ const table = {
       '^src/wire/',
       '^src/net/',
       '^src/ports/',
+      '^src/client-tls\\.ts$',
       '^src/dial-options\\.ts$',
       '^src/config/warnings\\.ts$',
       ERRORS,
@@ -43,6 +44,10 @@ const topLevelTable = {
   'dial-options': {
     any: ['^src/config/tls-files\\.ts$'],
     types: ['^src/config/', '^src/upstream/dial\\.ts$'],
+  },
+  'client-tls': {
+    any: ['^src/config/tls-files\\.ts$', '^src/net/server-tls\\.ts$'],
+    types: ['^src/config/'],
   },
   events: { types: ['^src/'] },
 };
@@ -107,7 +112,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: `^src/((${folders.join('|')})/|(app|dial-options|events|main|version|errors|identity|log)\\.ts$)`,
+        pathNot: `^src/((${folders.join('|')})/|(app|client-tls|dial-options|events|main|version|errors|identity|log)\\.ts$)`,
       },
       to: {},
     },

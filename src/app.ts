@@ -4,11 +4,13 @@ import { performance } from 'node:perf_hooks';
 
 import { openAdminServer } from './admin/server.js';
 import type { AdminServer } from './admin/server.js';
+import { ClientTls } from './client-tls.js';
 import type { Config } from './config/config.js';
 import { dialOptionsOf } from './dial-options.js';
+import type { Entrance } from './downstream/arrival.js';
 import { SessionRegistry } from './downstream/session-registry.js';
 import type { SessionLogin } from './downstream/session.js';
-import { eventsFor, portEvents } from './events.js';
+import { clientTlsEvents, eventsFor, portEvents } from './events.js';
 import type { Logger } from './log.js';
 import { ProxyMetrics } from './metrics/proxy-metrics.js';
 import { hostPort } from './net/host-port.js';
@@ -58,6 +60,8 @@ export interface App {
   /** In the order of LISTEN. */
   readonly listeners: readonly Listener[];
   readonly admin: AdminServer;
+  /** Shows clients another certificate if its files have changed; undefined where there is no TLS towards clients. */
+  readonly renewCertificate: (() => Promise<void>) | undefined;
   /** Accepts nobody any more, lets sessions finish until DRAIN_TIMEOUT, then closes everything. */
   drain(): Promise<void>;
   /** The same without letting sessions finish. Only the first of both counts; the other one waits for it. */
@@ -73,6 +77,10 @@ export async function startApp(options: AppOptions): Promise<App> {
   const { config, logger } = options;
   const now = (): number => performance.now();
   const dialOptions = await dialOptionsOf(config);
+  const clientTls =
+    config.clientTls === undefined
+      ? undefined
+      : await ClientTls.open(config.clientTls, clientTlsEvents(logger));
   const upstreamName = hostPort(config.upstream.host, config.upstream.port);
   let state: AppState = 'running';
   const portFacts = await readPortFacts();
@@ -189,6 +197,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       const login = await authenticator.authenticate(credentials, presenter);
       return { ...login, capabilities: login.capabilities.forClients };
     },
+    tls: clientTls?.server,
     isLoginAllowed: (address) => address === undefined || plaintextNetworks.has(address),
     events: events.session,
   });
@@ -203,19 +212,20 @@ export async function startApp(options: AppOptions): Promise<App> {
   });
   try {
     for (const address of config.listeners) {
-      const label = listenerLabel(address);
+      const entrance = entranceOf(address);
       const listener = await openListener(address, {
         onConnection: (socket) => {
-          sessions.accept(socket, label);
+          sessions.accept(socket, entrance);
         },
         onError: (err) => {
-          logger.error({ err, listener: label }, 'a client could not be accepted');
+          logger.error({ err, listener: entrance.label }, 'a client could not be accepted');
         },
       });
       listeners.push(listener);
       logger.info({ listener: listener.address }, 'listening');
     }
   } catch (error) {
+    clientTls?.close();
     await Promise.all([admin.close(), ...listeners.map((listener) => listener.close())]);
     throw error;
   }
@@ -236,18 +246,26 @@ export async function startApp(options: AppOptions): Promise<App> {
     await ports.stop();
     rate.dispose();
     clearInterval(purging);
+    clientTls?.close();
     await Promise.all(closing);
     await admin.close();
   };
   return {
     listeners,
     admin,
+    renewCertificate: clientTls === undefined ? undefined : () => clientTls.check(),
     drain: () => (ending ??= end(config.drainTimeoutMs)),
     stop: () => (ending ??= end(0)),
   };
 }
 
-/** How a listener is written in LISTEN: the label of its metrics. */
+/** How a listener is written in LISTEN, without its options: the label of its metrics. */
 function listenerLabel(address: Config['listeners'][number]): string {
-  return address.kind === 'unix' ? `unix:${address.path}` : `imap://${hostPort(address.host, address.port)}`;
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  return `${address.isTls ? 'imaps' : 'imap'}://${hostPort(address.host, address.port)}`;
+}
+
+function entranceOf(address: Config['listeners'][number]): Entrance {
+  const isUnix = address.kind === 'unix';
+  return { label: listenerLabel(address), isUnix, isTls: !isUnix && address.isTls };
 }

@@ -1,5 +1,6 @@
 /** Owns what is told to the log and the metrics of each thing that happens; nothing here decides anything. */
 
+import type { ClientTlsEvents } from './client-tls.js';
 import type { RegistryEvents } from './downstream/session-registry.js';
 import type { ProxyError } from './errors.js';
 import type { Logger } from './log.js';
@@ -38,8 +39,9 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
       onAccepted: (listener) => {
         metrics.clients.accepted(listener);
       },
-      onRejected: (reason) => {
+      onRejected: (reason, details) => {
         metrics.clients.rejected(reason);
+        if (details !== undefined) logger.debug({ reason, ...details }, 'client turned away');
       },
       onLogin: (outcome, durationMs) => {
         metrics.clients.login(outcome, durationMs);
@@ -142,6 +144,19 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
 function noteFailure(health: HealthCheck, error: ProxyError): void {
   if (error.code === 'credentials' || error.code === 'limit') health.noteSuccess();
   else health.noteFailure(`${error.code}: ${error.message}`);
+}
+
+/** What is told of the certificate that clients are shown. */
+export function clientTlsEvents(logger: Logger): ClientTlsEvents {
+  return {
+    onRenewed: () => {
+      logger.info({}, 'clients are shown the certificate of the changed files from now on');
+    },
+    onNotRenewed: (err) => {
+      const reason = err instanceof Error ? err.message : String(err);
+      logger.warn({ reason }, 'the TLS files have changed and can not be used: the certificate before stays');
+    },
+  };
 }
 
 /** What is told of the ports: when they run short, and when they will. */

@@ -75,6 +75,9 @@ async function serve(): Promise<void> {
   const app = await startApp({ config, logger, version: VERSION, revision });
   logger.info({ version: VERSION, admin: app.admin.port }, 'ready for clients');
   onSignals(logger, () => app.drain());
+  const { renewCertificate } = app;
+  // Without TLS there is nothing to read again, and a terminal that is closed ends the process as it always does.
+  if (renewCertificate !== undefined) process.on('SIGHUP', () => void renewCertificate());
 }
 
 /** The first signal drains, the second one ends at once. */

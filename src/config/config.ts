@@ -22,6 +22,8 @@ export interface Config {
     /** How the server is told the client's address. */
     readonly clientAddress: Values['UPSTREAM_CLIENT_ADDRESS'];
   };
+  /** TLS towards clients; undefined: there is none. */
+  readonly clientTls?: ClientTlsConfig;
   /** At least one. */
   readonly listeners: readonly ListenAddress[];
   /** CIDR networks whose clients may log in without TLS; may be empty. */
@@ -61,6 +63,13 @@ export interface Config {
   readonly unsupported: readonly string[];
 }
 
+/** How clients are spoken to over TLS. */
+export interface ClientTlsConfig {
+  readonly certFile: string;
+  readonly keyFile: string;
+  readonly minVersion: Values['TLS_MIN_VERSION'];
+}
+
 function upstreamConfig(values: Values): Config['upstream'] {
   const caFile = values.UPSTREAM_TLS_CA_FILE;
   const servername = values.UPSTREAM_TLS_SERVERNAME;
@@ -80,6 +89,12 @@ function upstreamConfig(values: Values): Config['upstream'] {
     loginTimeoutMs: values.UPSTREAM_LOGIN_TIMEOUT,
     clientAddress: values.UPSTREAM_CLIENT_ADDRESS,
   };
+}
+
+/** The two files were checked to come together. */
+function clientTlsConfig(values: Values): ClientTlsConfig | undefined {
+  const { TLS_CERT_FILE: certFile, TLS_KEY_FILE: keyFile, TLS_MIN_VERSION: minVersion } = values;
+  return certFile === undefined || keyFile === undefined ? undefined : { certFile, keyFile, minVersion };
 }
 
 function poolConfig(values: Values): Config['pool'] {
@@ -103,8 +118,10 @@ function poolConfig(values: Values): Config['pool'] {
 
 /** Builds the configuration from values that were checked together before. */
 export function buildConfig(values: Values, unsupported: readonly string[]): Config {
+  const clientTls = clientTlsConfig(values);
   return {
     upstream: upstreamConfig(values),
+    ...(clientTls === undefined ? {} : { clientTls }),
     listeners: values.LISTEN,
     plaintextNetworks: values.PLAINTEXT_NETWORKS,
     admin: values.ADMIN_LISTEN,

@@ -5,9 +5,6 @@ import type { Variable } from './variable.js';
 /** Variables that ImapBouncer's contract names and this version doesn't act on yet. Their values aren't read. */
 export const plannedNames: readonly string[] = [
   'UPSTREAM_MAX_CONNECTIONS_PER_DOMAIN',
-  'TLS_CERT_FILE',
-  'TLS_KEY_FILE',
-  'TLS_MIN_VERSION',
   'PROXY_TRUSTED',
   'ADMIN_TOKEN',
   'ADMIN_TOKEN_FILE',

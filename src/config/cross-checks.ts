@@ -37,16 +37,33 @@ const crossChecks: readonly CrossCheck[] = [
         : undefined;
     },
   },
+  certificateWithKey('UPSTREAM_TLS_CERT_FILE', 'UPSTREAM_TLS_KEY_FILE'),
+  certificateWithKey('TLS_CERT_FILE', 'TLS_KEY_FILE'),
   {
-    names: ['UPSTREAM_TLS_CERT_FILE', 'UPSTREAM_TLS_KEY_FILE'],
-    problem: (_values, isSet) => {
-      if (isSet('UPSTREAM_TLS_CERT_FILE') === isSet('UPSTREAM_TLS_KEY_FILE')) return undefined;
-      return isSet('UPSTREAM_TLS_CERT_FILE')
-        ? 'UPSTREAM_TLS_KEY_FILE is not set; UPSTREAM_TLS_CERT_FILE needs the key that belongs to it.'
-        : 'UPSTREAM_TLS_CERT_FILE is not set; UPSTREAM_TLS_KEY_FILE needs the certificate that belongs to it.';
+    names: ['LISTEN', 'TLS_CERT_FILE', 'TLS_KEY_FILE'],
+    problem: ({ LISTEN }, isSet) => {
+      const needsTls = LISTEN.some((address) => address.kind === 'tcp' && address.isTls);
+      // One of the two alone is a problem already.
+      const hasAny = isSet('TLS_CERT_FILE') || isSet('TLS_KEY_FILE');
+      return needsTls && !hasAny
+        ? 'TLS_CERT_FILE and TLS_KEY_FILE are not set; LISTEN has an imaps:// listener, which needs both.'
+        : undefined;
     },
   },
 ];
+
+/** A certificate is of no use without its key, nor a key without its certificate. */
+function certificateWithKey(certificate: VariableName, key: VariableName): CrossCheck {
+  return {
+    names: [certificate, key],
+    problem: (_values, isSet) => {
+      if (isSet(certificate) === isSet(key)) return undefined;
+      return isSet(certificate)
+        ? `${key} is not set; ${certificate} needs the key that belongs to it.`
+        : `${certificate} is not set; ${key} needs the certificate that belongs to it.`;
+    },
+  };
+}
 
 /**
  * Compares variables with each other.

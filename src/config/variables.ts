@@ -100,7 +100,27 @@ export const variables = {
     group: 'Clients',
     parse: listen,
     default: 'imap://127.0.0.1:1143',
-    doc: 'Where to accept clients: imap://host:port and unix:/path?mode=0660&group=www-data, with commas between.',
+    doc: 'Where to accept clients: imap://host:port, imaps://host:port and unix:/path?mode=0660&group=www-data, with commas between.',
+  },
+  TLS_CERT_FILE: {
+    group: 'Clients',
+    parse: readableFile,
+    default: undefined,
+    defaultNote: 'none',
+    doc: 'PEM file with the certificate that clients are shown, and those of the authorities between it and the root; with TLS_KEY_FILE it makes STARTTLS possible on imap:// listeners, and both are read again when they change.',
+  },
+  TLS_KEY_FILE: {
+    group: 'Clients',
+    parse: readableFile,
+    default: undefined,
+    defaultNote: 'none',
+    doc: 'PEM file with the key of TLS_CERT_FILE.',
+  },
+  TLS_MIN_VERSION: {
+    group: 'Clients',
+    parse: choice('TLSv1.2', 'TLSv1.3'),
+    default: 'TLSv1.2',
+    doc: 'The oldest version of TLS that clients may use.',
   },
   PLAINTEXT_NETWORKS: {
     group: 'Clients',

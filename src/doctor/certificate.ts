@@ -5,6 +5,9 @@ import type { PeerCertificate } from 'node:tls';
 const DAY_MS = 86_400_000;
 const MAX_NAMES = 5;
 
+/** A certificate with less than this is reported before it is too late. */
+export const SOON_DAYS = 14;
+
 /** A certificate in words; every field is text of the server's, or made of it. */
 export interface CertificateFacts {
   readonly subject: string;

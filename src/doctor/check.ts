@@ -1,10 +1,12 @@
 /** Owns `--check`: everything that the doctor looks at, in the order in which it looks. */
 
+import { readClientTls } from '../client-tls.js';
 import type { Config } from '../config/config.js';
 import { configWarnings } from '../config/warnings.js';
 import { dialOptionsOf } from '../dial-options.js';
 import { wipeCredentials } from '../identity.js';
 import type { Credentials } from '../identity.js';
+import { reportClientTls } from './client-tls-check.js';
 import { checkListeners } from './listener-check.js';
 import { reportPortBudget } from './port-budget.js';
 import { Report } from './report.js';
@@ -33,9 +35,11 @@ export async function runCheck(options: CheckOptions): Promise<ExitCode> {
   const report = new Report(options.print);
   try {
     const dialOptions = await dialOptionsOf(config);
+    const clientTls = await readClientTls(config);
     report.ok('configuration', 'every variable is right by itself');
     for (const warning of configWarnings(config)) report.warn('configuration', warning);
     await checkListeners(report, config);
+    reportClientTls(report, clientTls, new Date());
     await reportPortBudget(report);
     await checkUpstream(report, { ...options, dialOptions });
     return report.finish();

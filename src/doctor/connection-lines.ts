@@ -4,13 +4,10 @@ import { TLSSocket } from 'node:tls';
 
 import type { Config } from '../config/config.js';
 import { isLoopback } from '../net/networks.js';
-import { certificateInWords } from './certificate.js';
+import { SOON_DAYS, certificateInWords } from './certificate.js';
 import type { Conversation } from './conversation.js';
 import { certificateOf } from './reach.js';
 import type { Report } from './report.js';
-
-/** A certificate with less than this is reported before it is too late. */
-const SOON_DAYS = 14;
 
 /** Reports what there is to see of an open connection: TCP, TLS, the certificate and the greeting. */
 export function reportConnection(

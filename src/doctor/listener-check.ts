@@ -1,7 +1,8 @@
 /** Owns the question whether LISTEN and ADMIN_LISTEN can be opened: each is opened for a moment. */
 
 import { connect } from 'node:net';
-import type { SocketConnectOpts } from 'node:net';
+import type { Socket, SocketConnectOpts } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 
 import type { Config } from '../config/config.js';
 import { hostPort } from '../net/host-port.js';
@@ -16,6 +17,8 @@ const PEER_TIMEOUT_MS = 1_000;
 interface Wanted {
   readonly variable: 'LISTEN' | 'ADMIN_LISTEN';
   readonly address: ListenerAddress;
+  /** Whether it speaks TLS from the start. */
+  readonly isTls: boolean;
   /** What a running ImapBouncer says there. */
   readonly signature: RegExp;
   /** What has to be sent before it says so. */
@@ -28,12 +31,14 @@ export async function checkListeners(report: Report, config: Config): Promise<vo
     ...config.listeners.map((address): Wanted => ({
       variable: 'LISTEN',
       address,
+      isTls: address.kind === 'tcp' && address.isTls,
       signature: /^\* OK .*ImapBouncer/,
       question: '',
     })),
     {
       variable: 'ADMIN_LISTEN',
       address: { kind: 'tcp', ...config.admin },
+      isTls: false,
       signature: /imapbouncer_build_info/,
       question: 'GET /metrics HTTP/1.0\r\n\r\n',
     },
@@ -58,16 +63,17 @@ export async function checkListeners(report: Report, config: Config): Promise<vo
 
 async function reportFailure(
   report: Report,
-  { variable, address, signature, question }: Wanted,
+  wanted: Wanted,
   error: unknown,
   opened: readonly Listener[],
 ): Promise<void> {
+  const { variable, address, signature } = wanted;
   const { code = '', message } = error as NodeJS.ErrnoException;
   const what = inWords(address);
   const isTaken = code === 'EADDRINUSE' || message.includes('another process listens there');
   // By the port alone: 0.0.0.0 and [::] are in the way of every other address.
   const isOurs = address.kind === 'tcp' && opened.some(({ port }) => port === address.port);
-  if (isTaken && !isOurs && signature.test(await firstWords(address, question))) {
+  if (isTaken && !isOurs && signature.test(await firstWords(wanted))) {
     report.note(variable, `${what} is open already: an ImapBouncer runs there`);
     return;
   }
@@ -95,7 +101,9 @@ const UNIX_ADVICE: Readonly<Record<string, string>> = {
 };
 
 /** A listener is of no use to clients that may not log in there. */
-function warnOfPlaintext(report: Report, { listeners, plaintextNetworks }: Config): void {
+function warnOfPlaintext(report: Report, { listeners, plaintextNetworks, clientTls }: Config): void {
+  // Whoever may not log in without TLS has STARTTLS.
+  if (clientTls !== undefined) return;
   for (const address of listeners) {
     if (address.kind === 'unix') continue;
     const obstacle = obstacleTo(address, plaintextNetworks);
@@ -131,12 +139,13 @@ function inWords(address: ListenerAddress): string {
 }
 
 /** What somebody says to a new connection, up to the time-out. Never rejects. */
-function firstWords(address: ListenerAddress, question: string): Promise<string> {
+function firstWords({ address, isTls, question }: Wanted): Promise<string> {
   const target: SocketConnectOpts =
     address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
   return new Promise((resolve) => {
     let words = '';
-    const socket = connect(target);
+    // Nothing is told to whoever it is, so it may have any certificate.
+    const socket: Socket = isTls ? connectTls({ ...target, rejectUnauthorized: false }) : connect(target);
     const timer = setTimeout(() => socket.destroy(), PEER_TIMEOUT_MS);
     socket.on('data', (chunk: Buffer) => {
       words += chunk.toString('latin1');

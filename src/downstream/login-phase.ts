@@ -5,6 +5,7 @@ import type { ProxyError } from '../errors.js';
 import { loginName, wipeCredentials } from '../identity.js';
 import type { Credentials } from '../identity.js';
 import type { FramedSocket } from '../net/framed-socket.js';
+import type { ServerTls } from '../net/server-tls.js';
 import {
   badReply,
   byeReply,
@@ -21,12 +22,14 @@ import { SASL_MECHANISMS, decodeBase64, passwordStep } from './sasl.js';
 import type { SaslExchange, SaslStep } from './sasl.js';
 
 /** How a session ended that never logged in. */
-export type LoginPhaseEnd = 'logout' | 'half_close' | 'vanished' | 'limit';
+export type LoginPhaseEnd = 'logout' | 'half_close' | 'vanished' | 'limit' | 'tls';
 
 export interface LoginPhaseOptions<A> {
   readonly client: FramedSocket;
-  /** Whether a password may cross this connection (RFC 8314 §3, RFC 9051 §6.2.3 LOGINDISABLED). */
+  /** Whether a password may cross this connection as it is (RFC 8314 §3, RFC 9051 §6.2.3 LOGINDISABLED). */
   readonly isLoginAllowed: boolean;
+  /** What the connection can go on over TLS with; undefined where it can't, or has. */
+  readonly startTls: ServerTls | undefined;
   /** Checks credentials; they stay the caller's. Throws ProxyError if they are not accepted. */
   authenticate(credentials: Credentials): Promise<A>;
   /** Credentials were accepted: the listener of the socket is for the next one to set, bytes may be waiting. */
@@ -37,9 +40,13 @@ export interface LoginPhaseOptions<A> {
 }
 
 /** What the proxy itself can do, before any upstream was asked. */
-export function greetingCapabilities(isLoginAllowed: boolean): string[] {
+export function greetingCapabilities(isLoginAllowed: boolean, canStartTls: boolean): string[] {
   const mechanisms = [...SASL_MECHANISMS.keys()].map((name) => `AUTH=${name}`);
-  return ['IMAP4rev1', 'ID', 'SASL-IR', 'LITERAL-', ...(isLoginAllowed ? mechanisms : ['LOGINDISABLED'])];
+  return [
+    ...['IMAP4rev1', 'ID', 'SASL-IR', 'LITERAL-'],
+    ...(canStartTls ? ['STARTTLS'] : []),
+    ...(isLoginAllowed ? mechanisms : ['LOGINDISABLED']),
+  ];
 }
 
 export class LoginPhase<A> {
@@ -48,11 +55,16 @@ export class LoginPhase<A> {
   readonly #collector: CommandCollector;
   /** A SASL exchange that waits for the client's next line. */
   #exchange: { readonly tag: string; readonly take: SaslExchange } | undefined;
+  #isLoginAllowed: boolean;
+  #startTls: ServerTls | undefined;
   #isBusy = false;
+  #isShakingHands = false;
   #isOver = false;
 
   constructor(options: LoginPhaseOptions<A>) {
     this.#options = options;
+    this.#isLoginAllowed = options.isLoginAllowed;
+    this.#startTls = options.startTls;
     this.#client = options.client;
     this.#collector = new CommandCollector(options.client.framer);
   }
@@ -60,6 +72,11 @@ export class LoginPhase<A> {
   /** Whether credentials are being checked. */
   get isBusy(): boolean {
     return this.#isBusy;
+  }
+
+  /** Whether a TLS handshake is under way: nothing can be said until it is done. */
+  get isShakingHands(): boolean {
+    return this.#isShakingHands;
   }
 
   /** Greets, and takes the client's events over. */
@@ -72,17 +89,20 @@ export class LoginPhase<A> {
       onEnd: run,
       onDrain: run,
       onClose: () => {
-        this.#end('vanished');
+        this.#end(this.#isShakingHands ? 'tls' : 'vanished');
       },
     };
-    const capabilities = greetingCapabilities(this.#options.isLoginAllowed).join(' ');
-    this.#client.write(`* OK [CAPABILITY ${capabilities}] ImapBouncer ready.\r\n`);
+    this.#client.write(`* OK [CAPABILITY ${this.#capabilities.join(' ')}] ImapBouncer ready.\r\n`);
     this.#client.resume();
+  }
+
+  get #capabilities(): string[] {
+    return greetingCapabilities(this.#isLoginAllowed, this.#startTls !== undefined);
   }
 
   #run(): void {
     // A client that doesn't read its replies gets no more of them.
-    while (!this.#isBusy && !this.#isOver && !this.#client.needsDrain) {
+    while (!this.#isBusy && !this.#isShakingHands && !this.#isOver && !this.#client.needsDrain) {
       const collected = this.#collector.next();
       switch (collected.kind) {
         case 'more':
@@ -121,7 +141,7 @@ export class LoginPhase<A> {
     const reader = new ArgumentReader(command, tag.length + 1 + row.verb.length);
     switch (row.verb) {
       case 'CAPABILITY':
-        this.#client.write(capabilityReply(tag, greetingCapabilities(this.#options.isLoginAllowed)));
+        this.#client.write(capabilityReply(tag, this.#capabilities));
         break;
       case 'NOOP':
         this.#client.write(`${tag} OK NOOP completed.\r\n`);
@@ -133,6 +153,9 @@ export class LoginPhase<A> {
         this.#client.write(logoutReply(tag));
         this.#end('logout');
         break;
+      case 'STARTTLS':
+        this.#startTlsCommand(tag, reader);
+        break;
       case 'LOGIN':
         this.#login(tag, reader);
         break;
@@ -142,6 +165,24 @@ export class LoginPhase<A> {
       default:
         this.#client.write(badReply(tag, 'Not possible before login'));
     }
+  }
+
+  /** Nothing that was said before is believed after it (RFC 9051 §6.2.1): the client asks for the capabilities anew. */
+  #startTlsCommand(tag: string, reader: ArgumentReader): void {
+    const tls = this.#startTls;
+    if (tls === undefined || !reader.isAtEnd) {
+      this.#client.write(
+        badReply(tag, tls === undefined ? 'STARTTLS is not possible here' : 'STARTTLS takes nothing'),
+      );
+      return;
+    }
+    this.#client.write(`${tag} OK Begin TLS negotiation now\r\n`);
+    this.#isShakingHands = true;
+    this.#client.startTls(tls, () => {
+      this.#isShakingHands = false;
+      this.#startTls = undefined;
+      this.#isLoginAllowed = true;
+    });
   }
 
   #login(tag: string, reader: ArgumentReader): void {
@@ -231,7 +272,7 @@ export class LoginPhase<A> {
   }
 
   #isPrivacyMissing(tag: string): boolean {
-    if (this.#options.isLoginAllowed) return false;
+    if (this.#isLoginAllowed) return false;
     this.#client.write(`${tag} NO [PRIVACYREQUIRED] Logins need TLS on this listener\r\n`);
     return true;
   }

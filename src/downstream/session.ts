@@ -7,6 +7,7 @@ import { wipeCredentials } from '../identity.js';
 import type { Credentials, Identity } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
+import type { ServerTls } from '../net/server-tls.js';
 import type { Lease } from '../pool/lease.js';
 import { byeReply } from '../relay/local-replies.js';
 import type { LeaseSource, LeaseWish } from '../relay/lease-desk.js';
@@ -62,7 +63,11 @@ export interface Presenter {
 
 export interface SessionOptions {
   readonly id: number;
+  /** The client's address; undefined by a Unix socket. */
+  readonly address: string | undefined;
   readonly isLoginAllowed: boolean;
+  /** As in the login phase's options. */
+  readonly startTls: ServerTls | undefined;
   readonly loginTimeoutMs: number;
   readonly inactivityTimeoutMs: number;
   /** As in the relay's options. */
@@ -99,6 +104,8 @@ export interface SessionSummary {
   readonly commands: number;
   readonly bytesReceived: number;
   readonly bytesSent: number;
+  /** What was wrong with the TLS handshake, if that was the end: a code of Node's. */
+  readonly tlsError?: string;
 }
 
 export class Session {
@@ -106,7 +113,6 @@ export class Session {
   readonly #client: FramedSocket;
   readonly #abort = new AbortController();
   readonly #startedAt: number;
-  readonly #address: string | undefined;
   readonly #peer: string;
   readonly #loginPhase: LoginPhase<SessionLogin>;
   #loginTimer: NodeJS.Timeout | undefined;
@@ -122,12 +128,12 @@ export class Session {
   constructor(socket: Socket, options: SessionOptions) {
     this.#options = options;
     this.#startedAt = options.now();
-    this.#address = socket.remoteAddress;
-    this.#peer = this.#address ?? 'unix';
+    this.#peer = options.address ?? 'unix';
     this.#client = new FramedSocket(socket, new LineFramer(), options.reportFault);
     this.#loginPhase = new LoginPhase<SessionLogin>({
       client: this.#client,
       isLoginAllowed: options.isLoginAllowed,
+      startTls: options.startTls,
       authenticate: (credentials) => this.#authenticate(credentials),
       onAuthenticated: (tag, credentials, login) => {
         this.#authenticated(tag, credentials, login);
@@ -170,7 +176,7 @@ export class Session {
   async #authenticate(credentials: Credentials): Promise<SessionLogin> {
     const startedAt = this.#options.now();
     const login = await this.#options.authenticate(credentials, {
-      address: this.#address,
+      address: this.#options.address,
       hasFailed: this.#hasFailed,
       signal: this.#abort.signal,
     });
@@ -246,8 +252,11 @@ export class Session {
 
   #sayBye(end: SessionEnd, text: string): void {
     if (this.#end !== undefined) return;
-    this.#client.write(byeReply(text));
+    const canSpeak = !this.#loginPhase.isShakingHands;
+    if (canSpeak) this.#client.write(byeReply(text));
     this.#finish(end);
+    // A handshake that is not done would be waited for.
+    if (!canSpeak) this.#client.destroy();
   }
 
   /** Nothing more is said; what is written is still sent, and the client may take a moment to hang up. */
@@ -295,6 +304,12 @@ export class Session {
       commands: this.#commands,
       bytesReceived: this.#client.bytesReceived,
       bytesSent: this.#client.bytesSent,
+      ...(end === 'tls' ? { tlsError: codeOf(this.#client.error) } : {}),
     });
   }
+}
+
+/** OpenSSL's own texts have numbers in them that change; a client that hangs up gives no error. */
+function codeOf(error: Error | undefined): string {
+  return (error as NodeJS.ErrnoException | undefined)?.code ?? 'closed';
 }

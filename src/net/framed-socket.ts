@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 
 import type { LineFramer } from '../wire/line-framer.js';
+import type { ServerTls } from './server-tls.js';
 
 /** How much may wait unread behind a reader that stopped, before the socket is paused. */
 const MAX_PENDING_BYTES = 65_536;
@@ -37,12 +38,39 @@ const NOBODY: FramedSocketListener = {
 export class FramedSocket {
   readonly framer: LineFramer;
   listener: FramedSocketListener = NOBODY;
-  readonly #socket: Socket;
+  #socket: Socket;
   readonly #reportFault: FaultReporter;
   #isPausedByOwner = false;
   #error: Error | undefined;
   #hasEnded = false;
   #hasFault = false;
+  /** What crossed the connection before it went on over TLS. */
+  #plain = { bytesReceived: 0, bytesSent: 0 };
+  readonly #handlers = {
+    data: (chunk: Buffer): void => {
+      this.framer.push(chunk);
+      this.guard(() => {
+        this.listener.onInput();
+      });
+      this.#applyPause();
+    },
+    end: (): void => {
+      this.#hasEnded = true;
+      this.guard(() => {
+        this.listener.onEnd();
+      });
+    },
+    drain: (): void => {
+      this.guard(() => {
+        this.listener.onDrain();
+      });
+    },
+    close: (): void => {
+      this.guard(() => {
+        this.listener.onClose();
+      });
+    },
+  };
 
   /** Takes ownership of the socket, and starts to read when {@link resume} is called. */
   constructor(socket: Socket, framer: LineFramer, reportFault: FaultReporter) {
@@ -56,29 +84,7 @@ export class FramedSocket {
     socket.setTimeout(0);
     // The reason is kept for the log; `close` always follows.
     socket.on('error', (error) => (this.#error = error));
-    socket.on('data', (chunk: Buffer) => {
-      this.framer.push(chunk);
-      this.guard(() => {
-        this.listener.onInput();
-      });
-      this.#applyPause();
-    });
-    socket.on('end', () => {
-      this.#hasEnded = true;
-      this.guard(() => {
-        this.listener.onEnd();
-      });
-    });
-    socket.on('drain', () => {
-      this.guard(() => {
-        this.listener.onDrain();
-      });
-    });
-    socket.on('close', () => {
-      this.guard(() => {
-        this.listener.onClose();
-      });
-    });
+    for (const [event, handler] of Object.entries(this.#handlers)) socket.on(event, handler);
     socket.pause();
   }
 
@@ -120,11 +126,11 @@ export class FramedSocket {
   }
 
   get bytesReceived(): number {
-    return this.#socket.bytesRead;
+    return this.#plain.bytesReceived + this.#socket.bytesRead;
   }
 
   get bytesSent(): number {
-    return this.#socket.bytesWritten;
+    return this.#plain.bytesSent + this.#socket.bytesWritten;
   }
 
   /**
@@ -135,6 +141,40 @@ export class FramedSocket {
   write(bytes: Buffer | string): boolean {
     if (this.#socket.destroyed || this.#socket.writableEnded) return true;
     return typeof bytes === 'string' ? this.#socket.write(bytes, 'latin1') : this.#socket.write(bytes);
+  }
+
+  /**
+   * Goes on over TLS, as the server of it, behind what was written so far. All that was received and not read is thrown
+   * away: it came in plain text, and who sent it may not be who shakes hands (RFC 9051 §11.1).
+   *
+   * @param onSecure - the handshake is done. If it fails, the socket closes; until then nothing else is called.
+   */
+  startTls(tls: ServerTls, onSecure: () => void): void {
+    const plain = this.#socket;
+    if (this.#hasEnded) {
+      plain.destroy();
+      return;
+    }
+    for (const [event, handler] of Object.entries(this.#handlers)) plain.off(event, handler);
+    this.framer.discard();
+    // What Node has read ahead would be taken for the beginning of the handshake.
+    plain.pause();
+    let readAhead: unknown;
+    do readAhead = plain.read();
+    while (readAhead !== null);
+    this.#plain = { bytesReceived: plain.bytesRead, bytesSent: plain.bytesWritten };
+    const secure = tls.wrap(plain);
+    this.#socket = secure;
+    secure.on('error', (error: Error) => (this.#error = error));
+    secure.on('close', this.#handlers.close);
+    secure.once('secure', () => {
+      const { data, end, drain } = this.#handlers;
+      secure.on('data', data);
+      secure.on('end', end);
+      secure.on('drain', drain);
+      this.guard(onSecure);
+      this.#applyPause();
+    });
   }
 
   /** Stops reading, so that the peer is held back by TCP itself. */

@@ -6,6 +6,8 @@ import type { AddressInfo, Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it } from 'vitest';
+import { makeTlsFolder } from '../support/client-tls.js';
+import type { TlsFolder } from '../support/client-tls.js';
 import { diagnose } from '../support/doctor.js';
 import type { DiagnoseOptions, Diagnosis } from '../support/doctor.js';
 import { startProxy } from '../support/proxy.js';
@@ -152,5 +154,64 @@ describe('PLAINTEXT_NETWORKS', () => {
     const found = await look({ environment: { LISTEN, PLAINTEXT_NETWORKS } });
     expect(found.code).toBe(0);
     expect(found.about('PLAINTEXT_NETWORKS')).toEqual(warnings);
+  });
+});
+
+describe('TLS towards clients', () => {
+  const folders: TlsFolder[] = [];
+  afterEach(async () => {
+    for (const folder of folders.splice(0)) await folder.remove();
+  });
+  async function filesOf(...args: Parameters<typeof makeTlsFolder>): Promise<TlsFolder> {
+    const folder = await makeTlsFolder(...args);
+    folders.push(folder);
+    return folder;
+  }
+
+  it('is reported with the certificate and how long it lasts, and lets everybody log in', async () => {
+    const { environment } = await filesOf();
+    const found = await look({
+      environment: {
+        ...environment,
+        LISTEN: 'imaps://127.0.0.1:0,imap://0.0.0.0:0',
+        PLAINTEXT_NETWORKS: 'none',
+      },
+    });
+    expect(found.code).toBe(0);
+    expect(found.about('TLS_CERT_FILE')).toEqual([
+      'ok: CN=test server, for localhost, 127.0.0.1, 0:0:0:0:0:0:0:1, issued by CN=Test CA, 29 days left; from TLSv1.2 on',
+    ]);
+    expect(found.about('PLAINTEXT_NETWORKS')).toEqual([]);
+    expect(found.about('LISTEN')).toEqual(['ok: 127.0.0.1:0 can be opened', 'ok: 0.0.0.0:0 can be opened']);
+  });
+
+  it('is a problem with a certificate that has expired', async () => {
+    const { environment } = await filesOf('expired');
+    const found = await look({ environment });
+    expect(found.code).toBe(1);
+    expect(found.about('TLS_CERT_FILE')[0]).toMatch(
+      /^PROBLEM: .* expired \d+ days ago; clients refuse it: renew it$/,
+    );
+  });
+
+  it('ends the check like a start where a file can not be used', async () => {
+    const files = await filesOf();
+    await files.replace({ ...files.certificate, key: 'hello' });
+    await expect(look({ environment: files.environment })).rejects.toThrow(/^TLS_KEY_FILE is /);
+  });
+
+  it('is how a running ImapBouncer is asked at an imaps:// listener', async () => {
+    const { environment } = await filesOf();
+    const upstream = await start();
+    const proxy = await startProxy(upstream, { ...environment, LISTEN: 'imaps://127.0.0.1:0' });
+    try {
+      const LISTEN = `imaps://127.0.0.1:${String(proxy.port)}`;
+      const found = await diagnose(upstream, { environment: { ...environment, LISTEN } });
+      expect(found.about('LISTEN')).toEqual([
+        `note: 127.0.0.1:${String(proxy.port)} is open already: an ImapBouncer runs there`,
+      ]);
+    } finally {
+      await proxy.stop();
+    }
   });
 });

@@ -5,7 +5,11 @@ import type { HostAndPort } from './host.js';
 
 /** Where to accept clients: a TCP address, or a Unix socket's path. */
 export type ListenAddress =
-  | ({ readonly kind: 'tcp' } & HostAndPort)
+  | ({
+      readonly kind: 'tcp';
+      /** Whether clients speak TLS from the start (`imaps://`). */
+      readonly isTls: boolean;
+    } & HostAndPort)
   | {
       readonly kind: 'unix';
       readonly path: string;
@@ -29,9 +33,9 @@ function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
   }
 }
 
-function tcpAddress(rest: string, query: URLSearchParams): ListenAddress {
+function tcpAddress(rest: string, isTls: boolean, query: URLSearchParams): ListenAddress {
   refuseUnknown(query, []);
-  return { kind: 'tcp', ...hostAndPort(rest.replace(/\/$/, '')) };
+  return { kind: 'tcp', isTls, ...hostAndPort(rest.replace(/\/$/, '')) };
 }
 
 function unixAddress(path: string, query: URLSearchParams): ListenAddress {
@@ -65,12 +69,12 @@ function listenAddress(item: string): ListenAddress {
   const match = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(address);
   const rest = match?.groups?.['rest'] ?? '';
   const scheme = match?.groups?.['scheme'];
-  if (scheme === 'imaps') throw new BadValue('imaps:// listeners are not in this version');
   refuseProxyHeader(query);
-  if (scheme === 'imap' && rest.startsWith('//')) return tcpAddress(rest.slice(2), query);
+  if ((scheme === 'imap' || scheme === 'imaps') && rest.startsWith('//'))
+    return tcpAddress(rest.slice(2), scheme === 'imaps', query);
   if (scheme === 'unix') return unixAddress(rest.replace(/^\/\/(?=\/)/, ''), query);
   throw new BadValue(
-    'each listener must be imap://host:port or unix:/path?mode=0660&group=www-data (commas between several)',
+    'each listener must be imap://host:port, imaps://host:port or unix:/path?mode=0660&group=www-data (commas between several)',
   );
 }
 
@@ -79,11 +83,11 @@ function identity(address: ListenAddress): string {
 }
 
 /**
- * Parses a comma-separated list of `imap://host:port` (port 0: any free port) and
+ * Parses a comma-separated list of `imap://host:port` and `imaps://host:port` (port 0: any free port) and
  * `unix:/path?mode=0660&group=www-data`.
  *
  * @returns at least one address
- * @throws BadValue for anything else, for what this version can't do (`imaps://`, `?proxy=`), and for an address
+ * @throws BadValue for anything else, for what this version can't do (`?proxy=`), and for an address
  * that is there twice
  */
 export function listen(text: string): readonly ListenAddress[] {

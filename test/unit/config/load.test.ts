@@ -44,7 +44,7 @@ describe('defaults', () => {
         clientAddress: 'off',
         sourceAddresses: [],
       },
-      listeners: [{ kind: 'tcp', host: '127.0.0.1', port: 1143 }],
+      listeners: [{ kind: 'tcp', isTls: false, host: '127.0.0.1', port: 1143 }],
       plaintextNetworks: ['127.0.0.0/8', '::1/128'],
       admin: { host: '127.0.0.1', port: 9143 },
       pool: {
@@ -117,7 +117,10 @@ describe('every variable', () => {
       UPSTREAM_CONNECT_TIMEOUT: '1s',
       UPSTREAM_LOGIN_TIMEOUT: '2s',
       UPSTREAM_CLIENT_ADDRESS: 'id',
-      LISTEN: 'imap://[::1]:0,unix:/run/imap.sock?mode=0660&group=mail',
+      LISTEN: 'imap://[::1]:0,imaps://[::1]:0,unix:/run/imap.sock?mode=0660&group=mail',
+      TLS_CERT_FILE: file('cert.pem'),
+      TLS_KEY_FILE: file('key.pem'),
+      TLS_MIN_VERSION: 'TLSv1.3',
       PLAINTEXT_NETWORKS: '10.0.0.0/8',
       ADMIN_LISTEN: '[::1]:0',
       MAILBOX_CACHE_TTL: '3s',
@@ -159,8 +162,10 @@ describe('every variable', () => {
         clientAddress: 'id',
         sourceAddresses: ['192.0.2.1', '2001:db8::2'],
       },
+      clientTls: { certFile: file('cert.pem'), keyFile: file('key.pem'), minVersion: 'TLSv1.3' },
       listeners: [
-        { kind: 'tcp', host: '::1', port: 0 },
+        { kind: 'tcp', isTls: false, host: '::1', port: 0 },
+        { kind: 'tcp', isTls: true, host: '::1', port: 0 },
         { kind: 'unix', path: '/run/imap.sock', mode: 0o660, group: 'mail' },
       ],
       plaintextNetworks: ['10.0.0.0/8'],
@@ -268,9 +273,21 @@ describe('problems', () => {
     ]);
   });
 
-  test('include listeners that this version does not have', () => {
-    expect(problemsOf({ ...base, LISTEN: 'imap://127.0.0.1:1143,imaps://0.0.0.0:993' })).toEqual([
-      'LISTEN is "imap://127.0.0.1:1143,imaps://0.0.0.0:993"; imaps:// listeners are not in this version.',
+  test('include a listener with TLS and no certificate for it', () => {
+    const LISTEN = 'imap://127.0.0.1:1143,imaps://0.0.0.0:993';
+    const [TLS_CERT_FILE, TLS_KEY_FILE] = [file('cert.pem'), file('key.pem')];
+    expect(problemsOf({ ...base, LISTEN })).toEqual([
+      'TLS_CERT_FILE and TLS_KEY_FILE are not set; LISTEN has an imaps:// listener, which needs both.',
+    ]);
+    expect(problemsOf({ ...base, LISTEN, TLS_CERT_FILE, TLS_KEY_FILE })).toEqual([]);
+    expect(problemsOf({ ...base, LISTEN, TLS_KEY_FILE })).toEqual([
+      'TLS_CERT_FILE is not set; TLS_KEY_FILE needs the certificate that belongs to it.',
+    ]);
+  });
+
+  test('include a certificate for clients without its key', () => {
+    expect(problemsOf({ ...base, TLS_CERT_FILE: file('cert.pem') })).toEqual([
+      'TLS_KEY_FILE is not set; TLS_CERT_FILE needs the key that belongs to it.',
     ]);
   });
 });

@@ -106,9 +106,10 @@ describe('networks', () => {
 
 describe('listen', () => {
   test.each([
-    ['imap://127.0.0.1:1143', [{ kind: 'tcp', host: '127.0.0.1', port: 1143 }]],
-    ['imap://[::]:0', [{ kind: 'tcp', host: '::', port: 0 }]],
-    ['imap://localhost:143/', [{ kind: 'tcp', host: 'localhost', port: 143 }]],
+    ['imap://127.0.0.1:1143', [{ kind: 'tcp', isTls: false, host: '127.0.0.1', port: 1143 }]],
+    ['imap://[::]:0', [{ kind: 'tcp', isTls: false, host: '::', port: 0 }]],
+    ['imaps://0.0.0.0:993', [{ kind: 'tcp', isTls: true, host: '0.0.0.0', port: 993 }]],
+    ['imap://localhost:143/', [{ kind: 'tcp', isTls: false, host: 'localhost', port: 143 }]],
     ['unix:/run/imap.sock', [{ kind: 'unix', path: '/run/imap.sock' }]],
     ['unix:///run/imap.sock', [{ kind: 'unix', path: '/run/imap.sock' }]],
     [
@@ -122,20 +123,22 @@ describe('listen', () => {
 
   test('reads several listeners, and several free ports of one host', () => {
     expect(listen('imap://127.0.0.1:0, imap://127.0.0.1:0,unix:/a')).toEqual([
-      { kind: 'tcp', host: '127.0.0.1', port: 0 },
-      { kind: 'tcp', host: '127.0.0.1', port: 0 },
+      { kind: 'tcp', isTls: false, host: '127.0.0.1', port: 0 },
+      { kind: 'tcp', isTls: false, host: '127.0.0.1', port: 0 },
       { kind: 'unix', path: '/a' },
     ]);
   });
 
   test.each([
-    ['imaps://0.0.0.0:993', 'imaps:// listeners are not in this version'],
+    ['imaps:0.0.0.0:993', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
+    ['imaps://0.0.0.0', 'it must be host:port'],
+    ['imap://0.0.0.0:993,imaps://0.0.0.0:993', 'each listener must be there only once'],
     ['imap://127.0.0.1:1143?proxy=v2', 'PROXY headers (?proxy=) are not in this version'],
     ['unix:/a?proxy=any', 'PROXY headers (?proxy=) are not in this version'],
-    ['127.0.0.1:1143', 'each listener must be imap://host:port or unix:/path'],
-    ['imap:127.0.0.1:1143', 'each listener must be imap://host:port or unix:/path'],
-    ['http://127.0.0.1:1143', 'each listener must be imap://host:port or unix:/path'],
-    ['imap://127.0.0.1:1143,', 'each listener must be imap://host:port or unix:/path'],
+    ['127.0.0.1:1143', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
+    ['imap:127.0.0.1:1143', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
+    ['http://127.0.0.1:1143', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
+    ['imap://127.0.0.1:1143,', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
     ['imap://127.0.0.1', 'it must be host:port'],
     ['imap://::1:1143', 'with the IPv6 address in brackets'],
     ['imap://127.0.0.1:1143?mode=0660', 'it has an unknown option, "mode"'],
