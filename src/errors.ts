@@ -16,7 +16,8 @@ export type ConnectFailure =
 /** Why a lease was not granted; the same strings are the `reason` label of lease rejections. */
 export type LeaseRejection = 'lease_timeout' | 'queue_full' | 'draining' | 'backoff' | 'pressure';
 
-export type ErrorCode = ConnectFailure | LeaseRejection | 'upstream_lost' | 'upstream_protocol' | 'cancelled';
+export type ErrorCode =
+  ConnectFailure | LeaseRejection | 'mechanism' | 'upstream_lost' | 'upstream_protocol' | 'cancelled';
 
 /** Whose fault it is: decides the log level, and whether an alert should count it. */
 export type Blame = 'client' | 'upstream' | 'proxy';
@@ -50,6 +51,11 @@ export const ERRORS: Readonly<Record<ErrorCode, ErrorRow>> = Object.freeze({
     status: 'NO',
     responseCode: 'AUTHENTICATIONFAILED',
     text: 'Authentication failed',
+  }),
+  mechanism: row('client', false, {
+    status: 'NO',
+    responseCode: 'CANNOT',
+    text: 'The mail server takes no tokens: it offers neither OAUTHBEARER nor XOAUTH2',
   }),
   limit: row('upstream', true, unavailable('The mail server is busy; try again later')),
   throttled: row(
@@ -93,6 +99,8 @@ export interface UpstreamRefusal {
   /** Response code without brackets, if the upstream gave one. */
   readonly responseCode: string | undefined;
   readonly text: string;
+  /** What it said against a token before its NO, in Base64 as it was (RFC 7628 §3.2.2); for that token's client alone. */
+  readonly challenge?: string;
 }
 
 export interface ProxyErrorOptions {

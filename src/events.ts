@@ -140,9 +140,9 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
   };
 }
 
-/** Wrong credentials and busy users say nothing about the server's health. */
+/** Wrong credentials, credentials of a kind that it does not take, and busy users say nothing about the server's health. */
 function noteFailure(health: HealthCheck, error: ProxyError): void {
-  if (error.code === 'credentials' || error.code === 'limit') health.noteSuccess();
+  if (error.blame === 'client' || error.code === 'limit') health.noteSuccess();
   else health.noteFailure(`${error.code}: ${error.message}`);
 }
 

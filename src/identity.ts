@@ -12,7 +12,12 @@ export interface Credentials {
   /** Authorization identity: whom to act as; empty means the same (RFC 4616 §2 authzid). */
   readonly authorizationId: Buffer;
   readonly secret: Buffer;
+  /** How a token was presented; says nothing about whose it is. */
+  readonly mechanism?: BearerMechanism;
 }
+
+/** The SASL mechanisms that carry a token (RFC 7628). */
+export type BearerMechanism = 'OAUTHBEARER' | 'XOAUTH2';
 
 /** Who an upstream connection acts as; decoded bytes, never lower-cased or trimmed. */
 export interface Identity {

@@ -55,6 +55,8 @@ export class LoginPhase<A> {
   readonly #collector: CommandCollector;
   /** A SASL exchange that waits for the client's next line. */
   #exchange: { readonly tag: string; readonly take: SaslExchange } | undefined;
+  /** A refusal of a token whose reason the client was told, and is to acknowledge (RFC 7628 §3.2.3). */
+  #refusal: { readonly tag: string; readonly reply: string } | undefined;
   #isLoginAllowed: boolean;
   #startTls: ServerTls | undefined;
   #isBusy = false;
@@ -120,8 +122,9 @@ export class LoginPhase<A> {
           this.#end('limit');
           break;
         case 'command':
-          if (this.#exchange === undefined) this.#command(collected.command);
-          else this.#response(this.#exchange, collected.command);
+          if (this.#refusal !== undefined) this.#acknowledged(this.#refusal, collected.command);
+          else if (this.#exchange !== undefined) this.#response(this.#exchange, collected.command);
+          else this.#command(collected.command);
       }
     }
   }
@@ -267,8 +270,26 @@ export class LoginPhase<A> {
   #refused(tag: string, failure: ProxyError, user: string): void {
     this.#options.onLoginFailed(failure, user);
     this.#isBusy = false;
-    if (!this.#isOver) this.#client.write(refusalReply(tag, failure.refusal));
+    if (!this.#isOver) this.#refuse(tag, failure);
     this.#run();
+  }
+
+  /** In the server's own words, from the challenge on; this is one attempt there, however often it is said here. */
+  #refuse(tag: string, { refusal, upstreamRefusal }: ProxyError): void {
+    const reply = refusalReply(tag, refusal);
+    const challenge = upstreamRefusal?.challenge;
+    if (challenge === undefined) {
+      this.#client.write(reply);
+      return;
+    }
+    this.#refusal = { tag, reply };
+    this.#client.write(`+ ${challenge}\r\n`);
+  }
+
+  /** The client's answer to an error challenge means nothing, but for `*`. */
+  #acknowledged({ tag, reply }: { tag: string; reply: string }, { lines: [line] }: WholeCommand): void {
+    this.#refusal = undefined;
+    this.#client.write(line?.toString('latin1') === '*' ? badReply(tag, 'AUTHENTICATE cancelled') : reply);
   }
 
   #isPrivacyMissing(tag: string): boolean {

@@ -1,24 +1,16 @@
-/** Owns the SASL mechanisms that clients may use: PLAIN (RFC 4616) and LOGIN, with and without SASL-IR (RFC 4959). */
+/**
+ * Owns the SASL mechanisms that clients may use, with and without SASL-IR (RFC 4959): PLAIN (RFC 4616) and LOGIN, and those for
+ * tokens.
+ */
 
 import type { Credentials } from '../identity.js';
+import { oauthbearer, xoauth2 } from './sasl-bearer.js';
+import { hasForbiddenByte, malformed } from './sasl-mechanism.js';
+import type { SaslMechanism, SaslStep } from './sasl-mechanism.js';
 
-/** A step of an exchange: ask the client for a line, or be done. */
-export type SaslStep =
-  | { readonly kind: 'challenge'; readonly text: string }
-  | { readonly kind: 'credentials'; readonly credentials: Credentials }
-  | { readonly kind: 'malformed'; readonly reason: string };
-
-/** One exchange; each call takes the client's next response, decoded. */
-export type SaslExchange = (response: Buffer) => SaslStep;
-
-export interface SaslMechanism {
-  /** The challenge that asks for the first response, if the client sent none: base64. */
-  readonly firstChallenge: string;
-  begin(): SaslExchange;
-}
+export type { SaslExchange, SaslStep } from './sasl-mechanism.js';
 
 const NUL = 0;
-const malformed = (reason: string): SaslStep => ({ kind: 'malformed', reason });
 
 const plain: SaslMechanism = {
   firstChallenge: '',
@@ -52,6 +44,8 @@ const login: SaslMechanism = {
 export const SASL_MECHANISMS: ReadonlyMap<string, SaslMechanism> = new Map([
   ['PLAIN', plain],
   ['LOGIN', login],
+  ['OAUTHBEARER', oauthbearer],
+  ['XOAUTH2', xoauth2],
 ]);
 
 /**
@@ -66,10 +60,6 @@ export function passwordStep(fields: Omit<Credentials, 'kind'>): SaslStep {
     return malformed('The user name has a NUL, SOH, CR or LF in it');
   if (secret.includes(NUL)) return malformed('The password has a NUL in it');
   return { kind: 'credentials', credentials: { kind: 'password', ...fields } };
-}
-
-function hasForbiddenByte(bytes: Buffer): boolean {
-  return [0x00, 0x01, 0x0a, 0x0d].some((byte) => bytes.includes(byte));
 }
 
 /** Strict base64 (RFC 4648 §4); undefined if it isn't that. `=` alone is the empty response (RFC 4959 §3). */

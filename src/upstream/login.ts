@@ -8,6 +8,7 @@ import { readResponseCode } from '../wire/response-code.js';
 import type { TaggedStatus } from '../wire/response-head.js';
 import { quotable, quoted } from '../wire/string-encoder.js';
 import { verbRow } from '../wire/verbs.js';
+import { ERROR_ANSWER, bearerMechanism, bearerResponse, readErrorChallenge } from './bearer.js';
 import { INDIFFERENT } from './connection.js';
 import type { UpstreamConnection } from './connection.js';
 import { withoutSecret } from './quoted-secret.js';
@@ -22,7 +23,7 @@ const WRONG_CREDENTIALS = new Set(['', 'AUTHENTICATIONFAILED', 'AUTHORIZATIONFAI
  * @param offered - the capabilities before login, which decide how the credentials are sent
  * @param timeoutMs - for the login alone; slow refusals are how servers slow down guessers
  * @throws ProxyError `credentials` if they are wrong, `limit` if the server is busy or has other reasons, `timeout`,
- *   `network`, `greeting` if no way to log in is offered; the caller then destroys the connection
+ *   `network`, `greeting` if no way to log in is offered, `mechanism` if none for tokens is; the caller then destroys the connection
  */
 export async function logIn(
   connection: UpstreamConnection,
@@ -30,20 +31,19 @@ export async function logIn(
   offered: CapabilitySet,
   timeoutMs: number,
 ): Promise<void> {
-  const flights = loginFlights(credentials, offered);
-  const [first = '', ...answers] = flights;
+  const attempt = loginAttempt(credentials, offered);
   // The session may overwrite its own when its client leaves, and the server may quote them after that.
   const sent: Credentials = { ...credentials, secret: Buffer.from(credentials.secret) };
   const clean: Clean = (words) => withoutSecret(words, sent);
   try {
-    const reply = await exchange(connection, first, answers, clean, timeoutMs);
+    const reply = await exchange(connection, attempt, clean, timeoutMs);
     if (reply.status !== 'OK') throw refusal(reply, clean);
     if (readCapabilities(reply.line) === undefined)
-      await exchange(connection, 'CAPABILITY', [], clean, timeoutMs);
+      await exchange(connection, { flights: ['CAPABILITY'] }, clean, timeoutMs);
     if (!connection.isUsable)
       throw new ProxyError('limit', { detail: 'the upstream closed right after the login' });
   } finally {
-    for (const flight of flights) if (typeof flight !== 'string') flight.fill(0);
+    for (const flight of attempt.flights) if (typeof flight !== 'string') flight.fill(0);
     sent.secret.fill(0);
   }
 }
@@ -62,8 +62,30 @@ export function loginWay(offered: CapabilitySet): LoginWay | undefined {
 
 type Flight = string | Buffer;
 
-/** What to send: the command's text behind its tag, then an answer for each continuation that the server asks for. */
-function loginFlights(credentials: Credentials, offered: CapabilitySet): Flight[] {
+interface Attempt {
+  /** The command's text behind its tag, then an answer for each continuation that the server asks for. */
+  readonly flights: readonly Flight[];
+  /** What to answer if it then says what is wrong, before it says NO. */
+  readonly errorAnswer?: string;
+}
+
+function loginAttempt(credentials: Credentials, offered: CapabilitySet): Attempt {
+  return credentials.kind === 'token'
+    ? bearerAttempt(credentials, offered)
+    : { flights: passwordFlights(credentials, offered) };
+}
+
+function bearerAttempt(credentials: Credentials, offered: CapabilitySet): Attempt {
+  const mechanism = bearerMechanism(credentials, offered);
+  if (mechanism === undefined) throw new ProxyError('mechanism');
+  const [command, response] = [`AUTHENTICATE ${mechanism}`, bearerResponse(mechanism, credentials)];
+  const flights = offered.has('SASL-IR')
+    ? [wrapped(`${command} `, response)]
+    : [command, wrapped('', response, '\r\n')];
+  return { flights, errorAnswer: ERROR_ANSWER[mechanism] };
+}
+
+function passwordFlights(credentials: Credentials, offered: CapabilitySet): Flight[] {
   const way = loginWay(offered);
   // LOGIN has no word for somebody else to act as.
   if (way === undefined || (way === 'login' && credentials.authorizationId.length > 0))
@@ -116,13 +138,14 @@ interface Reply {
   readonly status: TaggedStatus;
   /** As the server sent it, as latin1. */
   readonly line: string;
+  /** As in {@link UpstreamRefusal}. */
+  readonly challenge: string | undefined;
 }
 
 /** Runs one command to its tagged reply. */
 function exchange(
   connection: UpstreamConnection,
-  text: Flight,
-  answers: Flight[],
+  { flights: [text = '', ...answers], errorAnswer }: Attempt,
   clean: Clean,
   timeoutMs: number,
 ): Promise<Reply> {
@@ -131,6 +154,8 @@ function exchange(
     const command = joined(`${tag} `, text, '\r\n');
     const remaining = [...answers];
     let bye = '';
+    let challenge: string | undefined;
+    let canFail = errorAnswer !== undefined;
     const timer = setTimeout(() => {
       fail(
         new ProxyError('timeout', { detail: 'the upstream did not answer the login in time', isBusy: true }),
@@ -147,15 +172,21 @@ function exchange(
     };
     connection.attach({
       ...INDIFFERENT,
-      onContinuation: () => {
+      onContinuation: (line) => {
         const next = remaining.shift();
-        if (next === undefined)
-          fail(new ProxyError('greeting', { detail: 'the upstream asks for more than PLAIN has' }));
-        else connection.write(next);
+        if (next !== undefined) {
+          connection.write(next);
+        } else if (errorAnswer !== undefined && canFail) {
+          canFail = false;
+          challenge = readErrorChallenge(line);
+          connection.write(errorAnswer);
+        } else {
+          fail(new ProxyError('greeting', { detail: 'the upstream asks for more than the mechanism has' }));
+        }
       },
       onCompleted: (_command, status, line) => {
         done();
-        resolve({ status, line: line.toString('latin1') });
+        resolve({ status, line: line.toString('latin1'), challenge });
       },
       onBye: (line) => (bye = clean(line.toString('latin1').trim())),
       onDesynced: (reason) => {
@@ -174,11 +205,15 @@ function exchange(
   });
 }
 
-function refusal({ status, line }: Reply, clean: Clean): ProxyError {
+function refusal({ status, line, challenge }: Reply, clean: Clean): ProxyError {
   const { code, text } = readResponseCode(clean(line));
   if (status === 'BAD')
     return new ProxyError('limit', { detail: `the upstream answers BAD to the login: ${text}` });
-  const upstreamRefusal = { responseCode: code === '' ? undefined : code, text };
+  const upstreamRefusal = {
+    responseCode: code === '' ? undefined : code,
+    text,
+    ...(challenge === undefined ? {} : { challenge }),
+  };
   // By the server's own words: what is hidden in them must not change what they mean.
   const isWrong = WRONG_CREDENTIALS.has(readResponseCode(line).code.split(' ')[0]?.toUpperCase() ?? '');
   return new ProxyError(isWrong ? 'credentials' : 'limit', {

@@ -18,7 +18,7 @@ const BASE64 = /[\w+/-]{4,}=*/g;
 
 /**
  * The words without the secret in any form in which a login sends it: as it is, as a quoted string, and in Base64, alone or
- * with the names of PLAIN around it. A {@link PLAIN_WORD} is hidden only where nothing but a quoted command can have put it.
+ * with what PLAIN and the mechanisms for tokens have around it. A {@link PLAIN_WORD} is hidden only where nothing but a quoted command can have put it.
  *
  * @param words - of the server, as latin1
  * @param credentials - as they were sent: not yet overwritten
@@ -37,11 +37,11 @@ export function withoutSecret(words: string, credentials: Credentials): string {
   return cutOff(decoded.replace(new RegExp(pattern, 'gi'), HIDDEN), name, forms);
 }
 
-/** Whether it is Base64 with the secret in it, or of PLAIN, perhaps cut off, whatever comes first: four ways to align it. */
+/** Whether it is Base64 with the secret in it, or of a message that has it, perhaps cut off, whatever comes first: four ways to align it. */
 function isMessage(token: string, name: string, secret: string): boolean {
   return [0, 1, 2, 3].some((start) => {
     const bytes = Buffer.from(token.slice(start), 'base64').toString('latin1');
-    if (bytes.includes(`\0${name}\0`) || bytes === secret) return true;
+    if (bytes.includes(`\0${name}\0`) || bytes.includes('auth=Bearer ') || bytes === secret) return true;
     return secret.length > 3 && bytes.includes(secret);
   });
 }

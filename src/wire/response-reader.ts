@@ -162,7 +162,16 @@ function isRewritten(head: ResponseHead): boolean {
 
 /** Lines that are short, and understood as a whole. */
 function isStatus(head: ResponseHead): boolean {
-  return head.kind === 'tagged' || head.kind === 'bye' || head.kind === 'enabled';
+  switch (head.kind) {
+    case 'tagged':
+    case 'bye':
+    case 'enabled':
+    // Error challenges of SASL are long, and read as a whole.
+    case 'continuation':
+      return true;
+    default:
+      return false;
+  }
 }
 
 function passCapabilities(line: Buffer, sink: ResponseSink): void {

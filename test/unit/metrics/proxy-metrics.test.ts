@@ -417,6 +417,7 @@ const REASONS: Record<ErrorCode, readonly [string | undefined, string, string | 
   dns: ['unavailable', 'dns', undefined],
   tls: ['unavailable', 'tls', undefined],
   greeting: ['unavailable', 'greeting', undefined],
+  mechanism: ['protocol', 'greeting', undefined],
   credentials: ['credentials', 'credentials', undefined],
   limit: ['limit', 'limit', undefined],
   throttled: ['throttled', 'throttled', 'timeout'],

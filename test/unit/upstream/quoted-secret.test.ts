@@ -30,6 +30,11 @@ describe('a quoted command', () => {
     ['PLAIN behind letters', `PLAIN/${plain('joe', 'hunter2')}`, '(hidden)'],
     ['Base64 of the secret alone', `bad ${base64('hunter2')}`, 'bad (hidden)'],
     ['Base64 of another mechanism', `bad ${base64('x\x01auth=hunter2\x01\x01')}`, 'bad (hidden)'],
+    [
+      'a token that is cut off',
+      `bad ${base64('n,a=joe,\x01auth=Bearer hunter2\x01\x01').slice(0, 32)}`,
+      'bad (hidden)',
+    ],
     ['Base64 for URLs', `bad ${base64('??>hunter2').replace('/', '_')}`, 'bad (hidden)'],
     ['LOGIN that is cut off', 'cannot: A1 LOGIN "joe" "hunt', 'cannot: A1 LOGIN "joe" "(hidden)'],
     ['LOGIN cut off with dots', 'for joe: LOGIN joe hu...', 'for joe: LOGIN joe (hidden)'],

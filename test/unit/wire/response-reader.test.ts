@@ -1,4 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { INDIFFERENT } from '../../../src/upstream/connection.js';
+import { CommandLedger } from '../../../src/wire/command-ledger.js';
+import { LineFramer } from '../../../src/wire/line-framer.js';
+import { ResponseReader } from '../../../src/wire/response-reader.js';
 import { byteByByte, bytesOf, everySplit } from '../../support/chunks.js';
 import { recordResponses } from '../../support/response-recorder.js';
 import type { SentCommand } from '../../support/response-recorder.js';
@@ -132,6 +136,22 @@ describe('desync', () => {
 });
 
 describe('other facts', () => {
+  test('continuations are reported as a whole, however long and however they were cut', () => {
+    const line = `+ ${'eyJzdGF0dXMi'.repeat(100)}\r\n`;
+    for (const size of [1, 7, 100, 200, 5_000]) {
+      const chunks: Buffer[] = [];
+      for (let at = 0; at < line.length; at += size) chunks.push(bytesOf(line.slice(at, at + size)));
+      const lines: string[] = [];
+      const framer = new LineFramer();
+      const reader = new ResponseReader(framer, new CommandLedger());
+      for (const chunk of chunks) {
+        framer.push(chunk);
+        reader.read({ ...INDIFFERENT, onContinuation: (whole) => lines.push(whole.toString('latin1')) });
+      }
+      expect(lines, `${size} bytes at once`).toEqual([line]);
+    }
+  });
+
   test('BYE, ENABLED and continuations are reported and passed on', () => {
     const text = '* ENABLED CONDSTORE\r\n+ go\r\n* BYE [UNAVAILABLE] over\r\n';
     const { facts, forwarded, lines } = recordResponses([text]);
