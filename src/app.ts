@@ -185,6 +185,7 @@ export async function startApp(options: AppOptions): Promise<App> {
     onLookup: events.onCredentialLookup,
   });
   const plaintextNetworks = new NetworkList(config.plaintextNetworks);
+  const proxyTrusted = new NetworkList(config.proxyTrusted);
   const sessions = new SessionRegistry({
     maxSessions: config.client.maxConnections,
     loginTimeoutMs: config.client.loginTimeoutMs,
@@ -198,6 +199,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       return { ...login, capabilities: login.capabilities.forClients };
     },
     tls: clientTls?.server,
+    isProxyTrusted: (address) => proxyTrusted.has(address),
     isLoginAllowed: (address) => address === undefined || plaintextNetworks.has(address),
     events: events.session,
   });
@@ -267,5 +269,5 @@ function listenerLabel(address: Config['listeners'][number]): string {
 
 function entranceOf(address: Config['listeners'][number]): Entrance {
   const isUnix = address.kind === 'unix';
-  return { label: listenerLabel(address), isUnix, isTls: !isUnix && address.isTls };
+  return { label: listenerLabel(address), isUnix, isTls: !isUnix && address.isTls, proxy: address.proxy };
 }

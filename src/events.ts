@@ -41,7 +41,11 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
       },
       onRejected: (reason, details) => {
         metrics.clients.rejected(reason);
-        if (details !== undefined) logger.debug({ reason, ...details }, 'client turned away');
+        if (details === undefined) return;
+        const { isQuiet, ...fields } = details;
+        // A listener for PROXY headers is for few, and whoever is wrong there has to be put right.
+        const level = reason === 'proxy_header' && !isQuiet ? 'warn' : 'debug';
+        logger[level]({ reason, ...fields }, 'client turned away');
       },
       onLogin: (outcome, durationMs) => {
         metrics.clients.login(outcome, durationMs);

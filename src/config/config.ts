@@ -28,6 +28,8 @@ export interface Config {
   readonly listeners: readonly ListenAddress[];
   /** CIDR networks whose clients may log in without TLS; may be empty. */
   readonly plaintextNetworks: readonly string[];
+  /** CIDR networks whose PROXY headers are believed; may be empty. */
+  readonly proxyTrusted: readonly string[];
   readonly admin: HostAndPort;
   readonly pool: {
     readonly mailboxCacheTtlMs: number;
@@ -124,6 +126,7 @@ export function buildConfig(values: Values, unsupported: readonly string[]): Con
     ...(clientTls === undefined ? {} : { clientTls }),
     listeners: values.LISTEN,
     plaintextNetworks: values.PLAINTEXT_NETWORKS,
+    proxyTrusted: values.PROXY_TRUSTED,
     admin: values.ADMIN_LISTEN,
     pool: poolConfig(values),
     auth: {

@@ -5,7 +5,6 @@ import type { Variable } from './variable.js';
 /** Variables that ImapBouncer's contract names and this version doesn't act on yet. Their values aren't read. */
 export const plannedNames: readonly string[] = [
   'UPSTREAM_MAX_CONNECTIONS_PER_DOMAIN',
-  'PROXY_TRUSTED',
   'ADMIN_TOKEN',
   'ADMIN_TOKEN_FILE',
   'CLIENT_MAX_CONNECTIONS_PER_SOURCE',

@@ -50,6 +50,13 @@ const crossChecks: readonly CrossCheck[] = [
         : undefined;
     },
   },
+  {
+    names: ['LISTEN', 'PROXY_TRUSTED'],
+    problem: ({ LISTEN, PROXY_TRUSTED }) =>
+      PROXY_TRUSTED.length === 0 && LISTEN.some(({ kind, proxy }) => kind === 'tcp' && proxy !== undefined)
+        ? 'PROXY_TRUSTED is none; LISTEN has a listener with proxy=, where nobody could connect.'
+        : undefined,
+  },
 ];
 
 /** A certificate is of no use without its key, nor a key without its certificate. */

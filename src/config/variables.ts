@@ -100,7 +100,7 @@ export const variables = {
     group: 'Clients',
     parse: listen,
     default: 'imap://127.0.0.1:1143',
-    doc: 'Where to accept clients: imap://host:port, imaps://host:port and unix:/path?mode=0660&group=www-data, with commas between.',
+    doc: 'Where to accept clients: imap://host:port, imaps://host:port and unix:/path?mode=0660&group=www-data, with commas between; proxy=v1, v2 or any behind the ? of one of them wants a PROXY header first.',
   },
   TLS_CERT_FILE: {
     group: 'Clients',
@@ -127,6 +127,12 @@ export const variables = {
     parse: networks,
     default: 'loopback',
     doc: 'Networks whose clients may log in without TLS: addresses, networks, loopback, none, with commas between.',
+  },
+  PROXY_TRUSTED: {
+    group: 'Clients',
+    parse: networks,
+    default: 'loopback',
+    doc: 'Networks whose PROXY headers are believed, on listeners with proxy=; others can not connect there, and Unix sockets always can.',
   },
   CLIENT_MAX_CONNECTIONS: {
     group: 'Clients',

@@ -1,8 +1,14 @@
-/** Owns a client's way from accept to its session: the TLS handshake, where TLS comes first. */
+/** Owns a client's way from accept to its session: the PROXY header of whoever forwards it, then TLS, where either comes first. */
 
 import type { Socket } from 'node:net';
 
+import type { ProxyHeader } from '../net/proxy-facts.js';
+import { ProxyHeaderReader } from '../net/proxy-header.js';
+import type { ProxyVersions } from '../net/proxy-header.js';
 import type { ServerTls } from '../net/server-tls.js';
+
+/** Whoever forwards connections has its header ready. */
+const PROXY_HEADER_TIMEOUT_MS = 10_000;
 
 /** What a listener makes of those who come in by it. */
 export interface Entrance {
@@ -11,6 +17,8 @@ export interface Entrance {
   readonly isUnix: boolean;
   /** Whether clients speak TLS from the start. */
   readonly isTls: boolean;
+  /** The PROXY headers that it takes; undefined: none, and nobody is believed to be somebody else. */
+  readonly proxy: ProxyVersions | undefined;
 }
 
 /** A client that a session can begin with. */
@@ -27,10 +35,13 @@ export interface Arrived {
 
 /** A client that no session begins with; its socket is closed. */
 export interface TurnedAway {
-  readonly reason: 'tls' | 'draining';
+  readonly reason: 'proxy_header' | 'tls' | 'draining';
+  /** Who it is, as far as that is known. */
   readonly peer: string;
   /** What was wrong, for the log. */
   readonly detail: string;
+  /** Whether it left without a word, as what looks whether a port is open does. */
+  readonly isQuiet: boolean;
 }
 
 export interface ArrivalOptions {
@@ -39,6 +50,8 @@ export interface ArrivalOptions {
   /** For all of it; what is left of that is the session's. */
   readonly timeoutMs: number;
   readonly now: () => number;
+  /** Whether a PROXY header from this address is believed. */
+  isProxyTrusted(address: string): boolean;
   /** Exactly one of the two is called, once. */
   onArrived(arrived: Arrived): void;
   onTurnedAway(turnedAway: TurnedAway): void;
@@ -48,7 +61,7 @@ export class Arrival {
   readonly #options: ArrivalOptions;
   readonly #entrance: Entrance;
   readonly #startedAt: number;
-  readonly #address: string | undefined;
+  #address: string | undefined;
   #socket: Socket;
   #timer: NodeJS.Timeout | undefined;
   #isOver = false;
@@ -64,31 +77,82 @@ export class Arrival {
   }
 
   start(): void {
-    if (this.#entrance.isTls) this.#shakeHands();
-    else this.#arrive(false);
+    const { proxy } = this.#entrance;
+    if (proxy === undefined) this.#enter(false);
+    else if (this.#address === undefined || this.#options.isProxyTrusted(this.#address))
+      this.#readProxyHeader(new ProxyHeaderReader(proxy));
+    else this.#turnAway('proxy_header', 'PROXY_TRUSTED does not have it');
   }
 
   /** Cuts the client off, since the proxy ends. */
   destroy(): void {
     this.#turnAway('draining', 'the proxy is shutting down');
-    this.#socket.destroy();
+  }
+
+  #readProxyHeader(reader: ProxyHeaderReader): void {
+    const socket = this.#socket;
+    let hasSpoken = false;
+    const hungUp = (): void => {
+      this.#turnAway('proxy_header', 'hung up before its PROXY header', !hasSpoken);
+    };
+    const onError = (): void => {
+      // `close` follows.
+    };
+    const onData = (chunk: Buffer): void => {
+      hasSpoken = true;
+      const read = reader.push(chunk);
+      if (read.kind === 'more') return;
+      if (read.kind === 'bad') {
+        this.#turnAway('proxy_header', read.reason);
+        return;
+      }
+      clearTimeout(this.#timer);
+      socket.pause();
+      socket.off('data', onData).off('end', hungUp).off('close', hungUp);
+      // Whoever comes next finds it as if it had come alone.
+      if (read.rest.length > 0) socket.unshift(read.rest);
+      this.#forwarded(read.header);
+      socket.off('error', onError);
+    };
+    socket.on('error', onError);
+    socket.on('data', onData).on('end', hungUp).on('close', hungUp);
+    this.#timer = setTimeout(
+      () => {
+        this.#turnAway('proxy_header', 'no PROXY header in time');
+      },
+      Math.min(PROXY_HEADER_TIMEOUT_MS, this.#options.timeoutMs),
+    );
+    socket.resume();
+  }
+
+  #forwarded({ address, isTls }: ProxyHeader): void {
+    this.#address = address ?? this.#address;
+    this.#enter(isTls);
+  }
+
+  /** @param isSecure - whether there is TLS between the client and whoever forwards it */
+  #enter(isSecure: boolean): void {
+    if (this.#entrance.isTls) this.#shakeHands();
+    else this.#arrive(isSecure);
   }
 
   #shakeHands(): void {
     const { tls, timeoutMs } = this.#options;
     if (tls === undefined) throw new Error('a listener with TLS, and no certificate');
-    let detail = 'the client hung up';
+    let error: NodeJS.ErrnoException | undefined;
     const secure = tls.wrap(this.#socket);
     this.#socket = secure;
     this.#timer = setTimeout(() => {
-      detail = 'no TLS handshake in time';
-      secure.destroy();
-    }, timeoutMs);
-    const onError = (error: NodeJS.ErrnoException): void => {
-      detail = error.code ?? error.message;
+      this.#turnAway('tls', 'no TLS handshake in time');
+    }, timeoutMs - this.#tookMs);
+    const onError = (reason: Error): void => {
+      error = reason;
     };
     const onClose = (): void => {
-      this.#turnAway('tls', detail);
+      this.#turnAway(
+        'tls',
+        error === undefined ? 'hung up in the TLS handshake' : (error.code ?? error.message),
+      );
     };
     secure.on('error', onError);
     secure.once('close', onClose);
@@ -100,6 +164,10 @@ export class Arrival {
     });
   }
 
+  get #tookMs(): number {
+    return this.#options.now() - this.#startedAt;
+  }
+
   #arrive(isSecure: boolean): void {
     if (this.#isOver) return;
     this.#isOver = true;
@@ -108,14 +176,15 @@ export class Arrival {
       socket: this.#socket,
       address: this.#address,
       isSecure,
-      tookMs: this.#options.now() - this.#startedAt,
+      tookMs: this.#tookMs,
     });
   }
 
-  #turnAway(reason: TurnedAway['reason'], detail: string): void {
+  #turnAway(reason: TurnedAway['reason'], detail: string, isQuiet = false): void {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#options.onTurnedAway({ reason, peer: this.#address ?? 'unix', detail });
+    this.#socket.destroy();
+    this.#options.onTurnedAway({ reason, peer: this.#address ?? 'unix', detail, isQuiet });
   }
 }

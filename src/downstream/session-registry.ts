@@ -23,10 +23,8 @@ export interface RegistryEvents extends SessionEvents {
   onRejected(reason: RejectReason, details?: RejectDetails): void;
 }
 
-export interface RejectDetails {
+export interface RejectDetails extends Omit<TurnedAway, 'reason'> {
   readonly listener: string;
-  readonly peer: string;
-  readonly detail: string;
 }
 
 export interface SessionRegistryOptions extends Omit<
@@ -36,6 +34,8 @@ export interface SessionRegistryOptions extends Omit<
   readonly maxSessions: number;
   /** TLS towards clients, if there is any. */
   readonly tls: ServerTls | undefined;
+  /** Whether a PROXY header from this address is believed. */
+  isProxyTrusted(remoteAddress: string): boolean;
   /** Whether a password may cross a connection from this address; undefined is a Unix socket. */
   isLoginAllowed(remoteAddress: string | undefined): boolean;
   readonly events: RegistryEvents;
@@ -86,6 +86,7 @@ export class SessionRegistry {
       tls,
       timeoutMs: loginTimeoutMs,
       now,
+      isProxyTrusted: (address) => this.#options.isProxyTrusted(address),
       onArrived: (arrived) => {
         this.#arrivals.delete(arrival);
         this.#begin(arrived, entrance);

@@ -120,13 +120,17 @@ describe('imaps:// listeners', () => {
 
   it.each([
     ['is no TLS', 'a NOOP\r\n', 'ERR_SSL_WRONG_VERSION_NUMBER'],
-    ['is half a ClientHello, and then nothing', Buffer.from('16030100c8010000', 'hex'), 'the client hung up'],
-    ['is nothing', '', 'the client hung up'],
+    [
+      'is half a ClientHello, and then nothing',
+      Buffer.from('16030100c8010000', 'hex'),
+      'hung up in the TLS handshake',
+    ],
+    ['is nothing', '', 'hung up in the TLS handshake'],
   ])('count a client whose handshake %s', async (_what, bytes, detail) => {
     const s = await stageWith({ LISTEN: implicit });
     const client = await connectRaw(s);
     await client.send(bytes);
-    if (detail === 'the client hung up') client.end();
+    if (detail === 'hung up in the TLS handshake') client.end();
     const { unread } = await client.waitForClose();
     expect(unread).not.toContain('ImapBouncer');
     await untilRejected(s);

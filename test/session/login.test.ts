@@ -584,7 +584,7 @@ describe('before login', () => {
     const s = await stage({ isUpstreamDown: true });
     const client = await s.connect();
     expect((await client.command('CAPABILITY')).untagged).toEqual([
-      '* CAPABILITY IMAP4rev1 ID SASL-IR LITERAL- AUTH=PLAIN AUTH=LOGIN',
+      '* CAPABILITY IMAP4rev1 ID SASL-IR LITERAL- AUTH=PLAIN AUTH=LOGIN AUTH=OAUTHBEARER AUTH=XOAUTH2',
     ]);
     expect((await client.command('ID ("name" "x")')).untagged).toEqual(['* ID ("name" "ImapBouncer")']);
     expect((await client.command(['ID ("name" ', literal('x'), ')'])).status).toBe('OK');

@@ -3,16 +3,21 @@ import { BadValue } from '../bad-value.js';
 import { hostAndPort } from './host.js';
 import type { HostAndPort } from './host.js';
 
+/** Which PROXY headers a listener takes; without any it takes none. */
+export type ProxyOption = 'v1' | 'v2' | 'any';
+
 /** Where to accept clients: a TCP address, or a Unix socket's path. */
 export type ListenAddress =
   | ({
       readonly kind: 'tcp';
       /** Whether clients speak TLS from the start (`imaps://`). */
       readonly isTls: boolean;
+      readonly proxy?: ProxyOption;
     } & HostAndPort)
   | {
       readonly kind: 'unix';
       readonly path: string;
+      readonly proxy?: ProxyOption;
       /** Permission bits of the socket file; undefined leaves them to the umask. */
       readonly mode?: number;
       /** Group name or number that gets the socket file; undefined leaves it as it is. */
@@ -22,8 +27,12 @@ export type ListenAddress =
 /** Linux has 108 bytes for the path and its final NUL, and cuts longer ones silently in some places. */
 const maxUnixPathBytes = 107;
 
-function refuseProxyHeader(query: URLSearchParams): void {
-  if (query.has('proxy')) throw new BadValue('PROXY headers (?proxy=) are not in this version');
+function proxyOption(query: URLSearchParams): { readonly proxy?: ProxyOption } {
+  const proxy = query.get('proxy');
+  if (proxy === null) return {};
+  if (proxy !== 'v1' && proxy !== 'v2' && proxy !== 'any')
+    throw new BadValue('the PROXY header of a listener must be v1, v2 or any (proxy=v2)');
+  return { proxy };
 }
 
 function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
@@ -34,12 +43,12 @@ function refuseUnknown(query: URLSearchParams, known: readonly string[]): void {
 }
 
 function tcpAddress(rest: string, isTls: boolean, query: URLSearchParams): ListenAddress {
-  refuseUnknown(query, []);
-  return { kind: 'tcp', isTls, ...hostAndPort(rest.replace(/\/$/, '')) };
+  refuseUnknown(query, ['proxy']);
+  return { kind: 'tcp', isTls, ...hostAndPort(rest.replace(/\/$/, '')), ...proxyOption(query) };
 }
 
 function unixAddress(path: string, query: URLSearchParams): ListenAddress {
-  refuseUnknown(query, ['mode', 'group']);
+  refuseUnknown(query, ['mode', 'group', 'proxy']);
   if (!path.startsWith('/') || path.endsWith('/')) {
     throw new BadValue('a Unix socket needs an absolute path (unix:/run/imapbouncer/imap.sock)');
   }
@@ -59,6 +68,7 @@ function unixAddress(path: string, query: URLSearchParams): ListenAddress {
     path,
     ...(mode === null ? {} : { mode: Number.parseInt(mode, 8) }),
     ...(group === null ? {} : { group }),
+    ...proxyOption(query),
   };
 }
 
@@ -69,7 +79,6 @@ function listenAddress(item: string): ListenAddress {
   const match = /^(?<scheme>[a-z]+):(?<rest>.*)$/.exec(address);
   const rest = match?.groups?.['rest'] ?? '';
   const scheme = match?.groups?.['scheme'];
-  refuseProxyHeader(query);
   if ((scheme === 'imap' || scheme === 'imaps') && rest.startsWith('//'))
     return tcpAddress(rest.slice(2), scheme === 'imaps', query);
   if (scheme === 'unix') return unixAddress(rest.replace(/^\/\/(?=\/)/, ''), query);
@@ -84,11 +93,10 @@ function identity(address: ListenAddress): string {
 
 /**
  * Parses a comma-separated list of `imap://host:port` and `imaps://host:port` (port 0: any free port) and
- * `unix:/path?mode=0660&group=www-data`.
+ * `unix:/path?mode=0660&group=www-data`, each perhaps with `proxy=`.
  *
  * @returns at least one address
- * @throws BadValue for anything else, for what this version can't do (`?proxy=`), and for an address
- * that is there twice
+ * @throws BadValue for anything else, and for an address that is there twice
  */
 export function listen(text: string): readonly ListenAddress[] {
   const addresses = text.split(',').map((item) => listenAddress(item.trim()));

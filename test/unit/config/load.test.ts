@@ -46,6 +46,7 @@ describe('defaults', () => {
       },
       listeners: [{ kind: 'tcp', isTls: false, host: '127.0.0.1', port: 1143 }],
       plaintextNetworks: ['127.0.0.0/8', '::1/128'],
+      proxyTrusted: ['127.0.0.0/8', '::1/128'],
       admin: { host: '127.0.0.1', port: 9143 },
       pool: {
         mailboxCacheTtlMs: 300_000,
@@ -117,11 +118,12 @@ describe('every variable', () => {
       UPSTREAM_CONNECT_TIMEOUT: '1s',
       UPSTREAM_LOGIN_TIMEOUT: '2s',
       UPSTREAM_CLIENT_ADDRESS: 'id',
-      LISTEN: 'imap://[::1]:0,imaps://[::1]:0,unix:/run/imap.sock?mode=0660&group=mail',
+      LISTEN: 'imap://[::1]:0,imaps://[::1]:0?proxy=v2,unix:/run/imap.sock?mode=0660&group=mail&proxy=v1',
       TLS_CERT_FILE: file('cert.pem'),
       TLS_KEY_FILE: file('key.pem'),
       TLS_MIN_VERSION: 'TLSv1.3',
       PLAINTEXT_NETWORKS: '10.0.0.0/8',
+      PROXY_TRUSTED: '10.1.0.0/16',
       ADMIN_LISTEN: '[::1]:0',
       MAILBOX_CACHE_TTL: '3s',
       AUTH_CACHE_TTL: '4s',
@@ -165,10 +167,11 @@ describe('every variable', () => {
       clientTls: { certFile: file('cert.pem'), keyFile: file('key.pem'), minVersion: 'TLSv1.3' },
       listeners: [
         { kind: 'tcp', isTls: false, host: '::1', port: 0 },
-        { kind: 'tcp', isTls: true, host: '::1', port: 0 },
-        { kind: 'unix', path: '/run/imap.sock', mode: 0o660, group: 'mail' },
+        { kind: 'tcp', isTls: true, host: '::1', port: 0, proxy: 'v2' },
+        { kind: 'unix', path: '/run/imap.sock', mode: 0o660, group: 'mail', proxy: 'v1' },
       ],
       plaintextNetworks: ['10.0.0.0/8'],
+      proxyTrusted: ['10.1.0.0/16'],
       admin: { host: '::1', port: 0 },
       pool: {
         mailboxCacheTtlMs: 3000,
@@ -283,6 +286,14 @@ describe('problems', () => {
     expect(problemsOf({ ...base, LISTEN, TLS_KEY_FILE })).toEqual([
       'TLS_CERT_FILE is not set; TLS_KEY_FILE needs the certificate that belongs to it.',
     ]);
+  });
+
+  test('include a listener for PROXY headers of nobody', () => {
+    const LISTEN = 'imap://127.0.0.1:1143?proxy=any';
+    expect(problemsOf({ ...base, LISTEN, PROXY_TRUSTED: 'none' })).toEqual([
+      'PROXY_TRUSTED is none; LISTEN has a listener with proxy=, where nobody could connect.',
+    ]);
+    expect(problemsOf({ ...base, LISTEN: 'unix:/a?proxy=any', PROXY_TRUSTED: 'none' })).toEqual([]);
   });
 
   test('include a certificate for clients without its key', () => {

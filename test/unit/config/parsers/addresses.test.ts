@@ -116,6 +116,11 @@ describe('listen', () => {
       'unix:/run/imap.sock?mode=0660&group=www-data',
       [{ kind: 'unix', path: '/run/imap.sock', mode: 0o660, group: 'www-data' }],
     ],
+    [
+      'imaps://127.0.0.1:993?proxy=v2',
+      [{ kind: 'tcp', isTls: true, host: '127.0.0.1', port: 993, proxy: 'v2' }],
+    ],
+    ['unix:/run/imap.sock?proxy=any', [{ kind: 'unix', path: '/run/imap.sock', proxy: 'any' }]],
     ['unix:/run/imap.sock?mode=600', [{ kind: 'unix', path: '/run/imap.sock', mode: 0o600 }]],
   ])('reads %s', (text, expected) => {
     expect(listen(text)).toEqual(expected);
@@ -133,8 +138,10 @@ describe('listen', () => {
     ['imaps:0.0.0.0:993', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
     ['imaps://0.0.0.0', 'it must be host:port'],
     ['imap://0.0.0.0:993,imaps://0.0.0.0:993', 'each listener must be there only once'],
-    ['imap://127.0.0.1:1143?proxy=v2', 'PROXY headers (?proxy=) are not in this version'],
-    ['unix:/a?proxy=any', 'PROXY headers (?proxy=) are not in this version'],
+    ['imap://127.0.0.1:1143?proxy=v3', 'the PROXY header of a listener must be v1, v2 or any'],
+    ['unix:/a?proxy=', 'the PROXY header of a listener must be v1, v2 or any'],
+    ['imap://127.0.0.1:1143?proxy=v1&proxy=v2', 'it has the option proxy more than once'],
+    ['imap://127.0.0.1:1143?proxy=v1,imap://127.0.0.1:1143', 'each listener must be there only once'],
     ['127.0.0.1:1143', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
     ['imap:127.0.0.1:1143', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
     ['http://127.0.0.1:1143', 'each listener must be imap://host:port, imaps://host:port or unix:/path'],
