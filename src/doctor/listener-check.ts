@@ -9,6 +9,7 @@ import { hostPort } from '../net/host-port.js';
 import { openListener } from '../net/listener.js';
 import type { Listener, ListenerAddress } from '../net/listener.js';
 import { NetworkList, isLoopback } from '../net/networks.js';
+import { PROXY_V2_LOCAL } from '../net/proxy-v2.js';
 import type { Report } from './report.js';
 
 /** For whoever has the port already, to say who it is. */
@@ -21,8 +22,8 @@ interface Wanted {
   readonly isTls: boolean;
   /** What a running ImapBouncer says there. */
   readonly signature: RegExp;
-  /** What has to be sent before it says so. */
-  readonly question: string;
+  /** What has to be sent before it says so, and before TLS. */
+  readonly preface: Buffer;
 }
 
 /** Opens all of them side by side, so that two that are in each other's way are found, and closes them again. */
@@ -33,14 +34,14 @@ export async function checkListeners(report: Report, config: Config): Promise<vo
       address,
       isTls: address.kind === 'tcp' && address.isTls,
       signature: /^\* OK .*ImapBouncer/,
-      question: '',
+      preface: prefaceOf(address),
     })),
     {
       variable: 'ADMIN_LISTEN',
       address: { kind: 'tcp', ...config.admin },
       isTls: false,
       signature: /imapbouncer_build_info/,
-      question: 'GET /metrics HTTP/1.0\r\n\r\n',
+      preface: Buffer.from('GET /metrics HTTP/1.0\r\n\r\n'),
     },
   ];
   const opened: Listener[] = [];
@@ -105,18 +106,20 @@ function warnOfPlaintext(report: Report, { listeners, plaintextNetworks, clientT
   // Whoever may not log in without TLS has STARTTLS.
   if (clientTls !== undefined) return;
   for (const address of listeners) {
-    if (address.kind === 'unix') continue;
+    // Behind a PROXY header of version 2 there may be TLS between the client and whoever forwards it.
+    if (address.kind === 'unix' || address.proxy === 'v2' || address.proxy === 'any') continue;
     const obstacle = obstacleTo(address, plaintextNetworks);
     if (obstacle !== undefined) report.warn('PLAINTEXT_NETWORKS', obstacle);
   }
 }
 
 function obstacleTo(
-  address: ListenerAddress & { kind: 'tcp' },
+  address: Config['listeners'][number] & { kind: 'tcp' },
   networks: readonly string[],
 ): string | undefined {
   const where = inWords(address);
-  if (isLoopback(address.host)) {
+  // With a PROXY header clients come from anywhere, wherever it listens.
+  if (isLoopback(address.host) && address.proxy === undefined) {
     const allowed = new NetworkList(networks);
     return localClientsOf(address.host).some((client) => allowed.has(client))
       ? undefined
@@ -138,25 +141,37 @@ function inWords(address: ListenerAddress): string {
   return address.kind === 'unix' ? address.path : hostPort(address.host, address.port);
 }
 
+/** A PROXY header that speaks for nobody else, where one is wanted. */
+function prefaceOf({ proxy }: Config['listeners'][number]): Buffer {
+  if (proxy === undefined) return Buffer.alloc(0);
+  return proxy === 'v2' ? PROXY_V2_LOCAL : Buffer.from('PROXY UNKNOWN\r\n');
+}
+
 /** What somebody says to a new connection, up to the time-out. Never rejects. */
-function firstWords({ address, isTls, question }: Wanted): Promise<string> {
+function firstWords({ address, isTls, signature, preface }: Wanted): Promise<string> {
   const target: SocketConnectOpts =
     address.kind === 'unix' ? { path: address.path } : { host: address.host, port: address.port };
   return new Promise((resolve) => {
     let words = '';
-    // Nothing is told to whoever it is, so it may have any certificate.
-    const socket: Socket = isTls ? connectTls({ ...target, rejectUnauthorized: false }) : connect(target);
+    const socket = connect(target);
     const timer = setTimeout(() => socket.destroy(), PEER_TIMEOUT_MS);
-    socket.on('data', (chunk: Buffer) => {
-      words += chunk.toString('latin1');
-      if (question === '' && words.includes('\n')) socket.destroy();
-    });
-    // Whoever hangs up has said all that there is; `close` follows.
+    const listen = (to: Socket): void => {
+      to.on('data', (chunk: Buffer) => {
+        words += chunk.toString('latin1');
+        if (signature.test(words)) socket.destroy();
+      });
+      // Whoever hangs up has said all that there is; `close` follows.
+      to.on('error', () => undefined);
+    };
     socket.on('error', () => undefined);
     socket.on('close', () => {
       clearTimeout(timer);
       resolve(words);
     });
-    if (question !== '') socket.write(question);
+    socket.on('connect', () => {
+      socket.write(preface);
+      // Nothing is told to whoever it is, so it may have any certificate.
+      listen(isTls ? connectTls({ socket, rejectUnauthorized: false }) : socket);
+    });
   });
 }

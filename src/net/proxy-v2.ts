@@ -11,6 +11,9 @@ const VERSION = 2;
 const LOCAL = 0;
 const PROXY = 1;
 
+/** The header of a connection that is nobody's but the sender's own. */
+export const PROXY_V2_LOCAL: Buffer = Buffer.concat([PROXY_V2_SIGNATURE, Buffer.from([0x20, 0, 0, 0])]);
+
 /** By the upper half of the byte behind the command: how long both addresses and ports are. */
 const ADDRESS_BYTES = [0, 12, 36, 216] as const;
 const INET = 1;

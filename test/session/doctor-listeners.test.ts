@@ -140,6 +140,12 @@ describe('PLAINTEXT_NETWORKS', () => {
     ['imap://0.0.0.0:0', '10.0.0.0/8', []],
     ['imap://0.0.0.0:0', 'none', [`warning: nobody may log in at 0.0.0.0:0 without TLS; ${trusted}`]],
     ['imap://127.0.0.1:0', 'loopback', []],
+    [
+      'imap://127.0.0.1:0?proxy=v1',
+      'loopback',
+      [`warning: ${others.replaceAll('0.0.0.0', '127.0.0.1')}; ${trusted}`],
+    ],
+    ['imap://127.0.0.1:0?proxy=v2', 'none', []],
     ['imap://127.0.0.1:0', '0.0.0.0/0', []],
     ['imap://127.0.0.1:0', 'none', ['warning: nobody may log in at 127.0.0.1:0 without TLS; add loopback']],
     [
@@ -200,12 +206,18 @@ describe('TLS towards clients', () => {
     await expect(look({ environment: files.environment })).rejects.toThrow(/^TLS_KEY_FILE is /);
   });
 
-  it('is how a running ImapBouncer is asked at an imaps:// listener', async () => {
+  it.each([
+    ['imaps', ''],
+    ['imap', '?proxy=v1'],
+    ['imap', '?proxy=v2'],
+    ['imaps', '?proxy=any'],
+    ['imaps', '?proxy=v2'],
+  ])('is how a running ImapBouncer is asked, and so is its PROXY header: %s %s', async (scheme, query) => {
     const { environment } = await filesOf();
     const upstream = await start();
-    const proxy = await startProxy(upstream, { ...environment, LISTEN: 'imaps://127.0.0.1:0' });
+    const proxy = await startProxy(upstream, { ...environment, LISTEN: `${scheme}://127.0.0.1:0${query}` });
     try {
-      const LISTEN = `imaps://127.0.0.1:${String(proxy.port)}`;
+      const LISTEN = `${scheme}://127.0.0.1:${String(proxy.port)}${query}`;
       const found = await diagnose(upstream, { environment: { ...environment, LISTEN } });
       expect(found.about('LISTEN')).toEqual([
         `note: 127.0.0.1:${String(proxy.port)} is open already: an ImapBouncer runs there`,
