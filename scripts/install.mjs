@@ -11,6 +11,7 @@ const serverPackages = [
   { name: 'dovecot-imapd', proof: '/usr/lib/dovecot/imap' },
   { name: 'openssl', proof: '/usr/bin/openssl' },
   { name: 'iproute2', proof: '/bin/ss' },
+  { name: 'curl', proof: '/usr/bin/curl' },
 ];
 
 /**
