@@ -1,6 +1,6 @@
 // TLS and PROXY headers by the clients of others: curl and openssl, through the proxy to Dovecot; and what the process does.
 
-import { execFile, spawn, spawnSync } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
@@ -15,17 +15,13 @@ import { makeTlsFolder } from '../support/client-tls.js';
 import type { TlsFolder } from '../support/client-tls.js';
 import { describeWithDovecot } from '../support/describe-with-dovecot.js';
 import { type Dovecot, seededMail, startDovecot } from '../support/dovecot.js';
+import { itWithCurl } from '../support/it-with-curl.js';
 import type { TestProxy } from '../support/proxy.js';
 import { RawClient } from '../support/raw-client.js';
 import { startScriptedUpstream } from '../support/scripted-upstream.js';
 import { plainly, useStage } from '../support/stage.js';
 
 const run = promisify(execFile);
-
-const hasCurl = spawnSync('curl', ['--version']).status === 0;
-if (!hasCurl) console.warn('skipped: what curl does (apt-get install curl)');
-/** Like `it`, where there is a curl; in CI there has to be one. */
-const itWithCurl = it.skipIf(!hasCurl && process.env['CI'] !== 'true');
 
 let files: TlsFolder;
 let caFile: string;
