@@ -211,6 +211,9 @@ export async function startApp(options: AppOptions): Promise<App> {
     ports: () => ports.report,
     readiness: () => (state === 'draining' ? { isReady: false, reason: 'draining' } : health.readiness),
     onError: events.onFault,
+  }).catch((error: unknown) => {
+    clientTls?.close();
+    throw error;
   });
   try {
     for (const address of config.listeners) {
