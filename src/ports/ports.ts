@@ -54,6 +54,7 @@ export class Ports {
   readonly #endpoints = new Map<string, RemoteEndpoint>();
   readonly #closed: Record<PortCloser, number> = { local: 0, remote: 0 };
   #level: PortPressureLevel = 'none';
+  #isStarted = false;
   #warnedAt = -Infinity;
   #timer: NodeJS.Timeout | undefined;
 
@@ -75,7 +76,8 @@ export class Ports {
   }
 
   start(): void {
-    this.#watch.start();
+    this.#isStarted = true;
+    if (this.#endpoints.size > 0) this.#watch.start();
     this.#timer = setInterval(() => {
       this.#lookAtAdvice();
     }, ADVICE_INTERVAL_MS).unref();
@@ -99,6 +101,8 @@ export class Ports {
     const [oldest] = this.#endpoints.size >= MAX_ENDPOINTS ? this.#endpoints.keys() : [];
     if (oldest !== undefined) this.#endpoints.delete(oldest);
     this.#endpoints.set(key, endpoint);
+    // Before there is an endpoint, the table could only say that nothing leads there.
+    if (this.#isStarted) this.#watch.start();
   }
 
   /** It was not established. @param isExhausted - because there was no port for it */
@@ -136,6 +140,7 @@ export class Ports {
     if (level !== this.#level) {
       this.#level = level;
       onPressure(level, snapshot);
+      if (level === 'high') this.#lookAtAdvice();
     }
     return level;
   }
