@@ -3,7 +3,13 @@
 
 import { measure } from './measure.mjs';
 
-/** @typedef {import('./measure.mjs').Run & { connectionsOpened: number }} ProxyRun - upstream ones, as the proxy counts */
+/**
+ * @typedef {object} ProxyFigures
+ * @property {number} connectionsOpened - upstream ones, as the proxy counts
+ * @property {import('./proxy.mjs').PortReport} portReport - at the end of the load
+ * @property {import('./proxy.mjs').Warning[]} warnings - in its log
+ */
+/** @typedef {import('./measure.mjs').Run & ProxyFigures} ProxyRun */
 
 /**
  * @param {import('./stage.mjs').Stage} stage
@@ -19,15 +25,21 @@ import { measure } from './measure.mjs';
 export async function measureProxy(stage, what) {
   const { label, upstream = stage.claimEndpoint(), settings, target, load, otherFilters = [] } = what;
   const proxy = await stage.startProxy(upstream, settings);
-  let connectionsOpened = NaN;
+  /** @type {ProxyFigures | undefined} */
+  let figures;
   try {
     const order = { target: target ?? proxy.unix, users: stage.users, ...load };
     const afterwards = async () => {
-      connectionsOpened = await proxy.metric('imapbouncer_upstream_connections_opened_total');
+      figures = {
+        connectionsOpened: await proxy.metric('imapbouncer_upstream_connections_opened_total'),
+        portReport: await proxy.portReport(),
+        warnings: proxy.warnings(),
+      };
       await proxy.stop();
     };
     const run = await measure(stage, { label, upstream, order, otherFilters, afterwards });
-    return { ...run, connectionsOpened };
+    if (figures === undefined) throw new Error('the proxy was not asked for its figures');
+    return { ...run, ...figures };
   } finally {
     await proxy.stop();
   }

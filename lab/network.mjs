@@ -6,7 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import process from 'node:process';
 
 /** Of RFC 5737: such addresses are on no real network. */
-const clientAddress = '192.0.2.1';
+export const clientAddress = '192.0.2.1';
 export const serverAddress = '192.0.2.2';
 
 const prefix = 'imapbouncer-lab';

@@ -4,12 +4,12 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startProxy } from '../bench/support/proxy-process.mjs';
 import { startWorker } from './child.mjs';
 import { startDovecot } from './dovecot.mjs';
-import { serverAddress } from './network.mjs';
+import { clientAddress, serverAddress } from './network.mjs';
+import { startProxy } from './proxy.mjs';
 
-const dovecotPorts = Array.from({ length: 30 }, (_, n) => 10_001 + n);
+const dovecotPorts = Array.from({ length: 40 }, (_, n) => 10_001 + n);
 const relayPortOffset = 1_000;
 /** Where every proxy listens for TCP. */
 const loopback = { host: '127.0.0.1', port: 1143 };
@@ -18,6 +18,7 @@ const adminPort = 9143;
 /**
  * @typedef {object} Stage
  * @property {{ lowest: number, highest: number, ports: number }} range - the client host's ephemeral ports
+ * @property {string} clientAddress - of the client host, which may take more
  * @property {string[]} users - who churns
  * @property {Endpoint} loopback - where a proxy listens, besides its Unix socket
  * @property {string[]} otherUsers - who may log in too, and hasn't yet
@@ -31,7 +32,9 @@ const adminPort = 9143;
 /**
  * @typedef {object} RunningProxy
  * @property {{ path: string }} unix - where it listens
- * @property {(name: string, label?: string) => Promise<number>} metric - the sum of a metric's samples
+ * @property {import('./proxy.mjs').LabProxy['metric']} metric
+ * @property {import('./proxy.mjs').LabProxy['portReport']} portReport
+ * @property {import('./proxy.mjs').LabProxy['warnings']} warnings
  * @property {() => Promise<void>} stop - twice is safe
  */
 
@@ -66,6 +69,7 @@ export async function openStage({ serverNamespace, range, cleanups }) {
   };
   return {
     range,
+    clientAddress,
     loopback,
     users,
     otherUsers,
@@ -94,7 +98,7 @@ export async function openStage({ serverNamespace, range, cleanups }) {
         ...settings,
       });
       cleanups.push(proxy.stop);
-      return { unix: { path }, metric: proxy.metric, stop: proxy.stop };
+      return { unix: { path }, ...proxy };
     },
   };
 }

@@ -4,6 +4,7 @@
 import { runDelay } from './variants/delay.mjs';
 import { runOutsider } from './variants/outsider.mjs';
 import { runPatientServer } from './variants/patient-server.mjs';
+import { runSourceAddresses } from './variants/source-addresses.mjs';
 import { runTtl } from './variants/ttl.mjs';
 
 /**
@@ -23,4 +24,5 @@ export const variants = {
   'patient-server': runPatientServer,
   delay: runDelay,
   outsider: runOutsider,
+  'source-addresses': runSourceAddresses,
 };

@@ -1,10 +1,12 @@
 // @ts-check
 // Owns the question what users notice when another process of the host has taken every port towards the server.
 
-import { startWorker } from '../child.mjs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { measure } from '../measure.mjs';
+import { exhaustPorts } from '../outsider.mjs';
 
-const outsiderTimeoutMs = 60_000;
+const calmTimeoutMs = 60_000;
+const pollIntervalMs = 100;
 
 /**
  * @param {import('../stage.mjs').Stage} stage
@@ -33,12 +35,14 @@ export async function runOutsider(stage, { concurrency, isShort }) {
   } finally {
     await outsider.stop();
   }
+  const calmSeconds = await untilCalm(proxy);
   runs.push(await run('cold users, ports free again', otherUsers, otherUsers.length, proxy.unix));
   await proxy.stop();
   return {
     title: 'Ports used up from outside',
     conditions: `Another process of the client host connects to the same address and port of the server until connect() fails
-with EADDRNOTAVAIL, and holds what it has got: ${outsider.held()} of ${stage.range.ports} ports. Warm users have a connection in the pool, cold ones don't.`,
+with EADDRNOTAVAIL, and holds what it has got: ${outsider.held()} of ${stage.range.ports} ports. Warm users have a connection in the pool, cold ones don't.
+The ports were free again ${calmSeconds.toFixed(1)} s before the last row: so long the proxy still opened no connection.`,
     head: ['', 'sessions', 'succeeded', 'failed', 'p50 ms', 'p99 ms', 'logins', 'ports in use (most)'],
     rows: runs.map((each) => [
       each.label,
@@ -58,32 +62,15 @@ with EADDRNOTAVAIL, and holds what it has got: ${outsider.held()} of ${stage.ran
 }
 
 /**
- * @param {import('../stage.mjs').Endpoint} destination
- * @returns {Promise<{ held: () => number, stop: () => Promise<void> }>} no port is left
+ * @param {import('../stage.mjs').RunningProxy} proxy
+ * @returns {Promise<number>} after how many seconds it didn't think any more that ports are short
  */
-async function exhaustPorts(destination) {
-  let held = 0;
-  /** @type {() => void} */
-  let onExhausted = () => undefined;
-  const exhausted = new Promise((resolve) => (onExhausted = () => resolve(undefined)));
-  const worker = startWorker('outsider-main.mjs', destination, (message) => {
-    held = message.held;
-    onExhausted();
-  });
-  let timer;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Error(`the outsider found free ports for ${outsiderTimeoutMs / 1_000} s`)),
-      outsiderTimeoutMs,
-    );
-  });
-  try {
-    await Promise.race([exhausted, late, worker.ended.then(() => late)]);
-  } catch (error) {
-    await worker.stop();
-    throw error;
-  } finally {
-    clearTimeout(timer);
+async function untilCalm(proxy) {
+  const startMs = performance.now();
+  while ((await proxy.metric('imapbouncer_port_pressure')) > 0) {
+    if (performance.now() - startMs > calmTimeoutMs)
+      throw new Error(`ports are free, and short for the proxy after ${calmTimeoutMs / 1_000} s`);
+    await delay(pollIntervalMs);
   }
-  return { held: () => held, stop: worker.finish };
+  return (performance.now() - startMs) / 1_000;
 }
