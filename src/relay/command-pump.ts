@@ -159,10 +159,9 @@ export class CommandPump {
     if (this.#wait === 'continuation') {
       this.#wait = undefined;
       this.#mode = 'command';
-    } else if (this.#mode === 'idle') {
+    } else if (this.#mode === 'idle' && !this.#client.framer.isInsideLine) {
       // What is left of a line that was begun in IDLE is no command, whatever the server makes of it.
-      if (this.#client.framer.isInsideLine) this.#host.lease?.markDirty();
-      else this.#mode = 'command';
+      this.#mode = 'command';
     }
   }
 
@@ -196,7 +195,7 @@ export class CommandPump {
         this.#argument();
         break;
       case 'idle':
-        this.#outbound.raw(this.#host.lease);
+        this.#outbound.endOfIdle(this.#host.lease);
         if (this.#client.framer.kind === 'line') this.#mode = 'command';
         break;
       case 'skip':

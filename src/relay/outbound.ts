@@ -8,7 +8,7 @@ import type { TaggedStatus } from '../wire/response-head.js';
 import type { VerbRow } from '../wire/verbs.js';
 import { FirstCommand } from './first-command.js';
 import { ForwardedRun } from './forwarded-run.js';
-import { Provability } from './provability.js';
+import { Provability, isDone } from './provability.js';
 
 export class Outbound {
   readonly first = new FirstCommand();
@@ -61,18 +61,24 @@ export class Outbound {
     // It waits for the server's `+`, which nobody would do the second time.
     if (typeof marker === 'object' && marker.isSynchronizing) this.first.spoil();
     this.first.add(framer.buffer.subarray(framer.start, framer.end));
-    this.raw(lease);
+    this.#pass(lease);
     if (framer.kind === 'line' && marker === undefined) this.first.end();
   }
 
-  /** Passes the segment on that the framer has just found, whatever it is. */
-  raw(lease: Lease | undefined): void {
-    const { start, end } = this.#client.framer;
-    if (lease !== undefined && !this.#run.add(start, end, lease.connection)) this.#isBlocked = true;
+  /** Passes the segment on that the framer has just found: of the line that ends IDLE. */
+  endOfIdle(lease: Lease | undefined): void {
+    // A server that ended IDLE itself a moment ago reads it as a command. Only DONE is none.
+    if (!isDone(this.#client.framer)) lease?.markDirty();
+    this.#pass(lease);
   }
 
   answered(lease: Lease, command: OutstandingCommand, status: TaggedStatus): void {
     this.first.spoil();
     this.#provability.answered(lease, command, status);
+  }
+
+  #pass(lease: Lease | undefined): void {
+    const { start, end } = this.#client.framer;
+    if (lease !== undefined && !this.#run.add(start, end, lease.connection)) this.#isBlocked = true;
   }
 }

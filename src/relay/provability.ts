@@ -14,6 +14,12 @@ import type { TaggedStatus } from '../wire/response-head.js';
 import { hasFixedForm, mentionsCondstore } from '../wire/verbs.js';
 
 const CRLF_BYTES = 2;
+const DONE = /^DONE\r\n$/i;
+
+/** Whether the segment that the framer has just found is the line that ends IDLE (RFC 2177 §3). */
+export function isDone({ kind, buffer, start, end }: LineFramer): boolean {
+  return kind === 'line' && DONE.test(buffer.toString('latin1', start, end));
+}
 
 export class Provability {
   /** Commands of which only OK proves that the server has read all of them, and as we did. */
