@@ -1,55 +1,12 @@
-// IDLE where client and server don't do the expected: what ends it, what follows it, and what becomes of its connection.
+// IDLE: the lines that end it, what is pipelined behind it, how long it lasts, and clients that leave it.
 
 import { describe, expect, it } from 'vitest';
 import { makeGate } from '../support/gate.js';
 import { literal } from '../support/literal.js';
 import type { RawClient } from '../support/raw-client.js';
-import type { Hook, UpstreamConnection } from '../support/scripted-upstream.js';
-import { useStages } from './stage.js';
-import type { Stage } from './stage.js';
+import { beginIdle, expectKept, expectRetired, useIdleScenes } from './idle-scene.js';
 
-const stage = useStages();
-
-interface Scene {
-  readonly s: Stage;
-  readonly client: RawClient;
-  readonly connection: UpstreamConnection;
-  readonly bob: RawClient;
-}
-
-/** Alice has a mailbox selected, Bob idles in his: he is to notice nothing. */
-async function scene(environment: Readonly<Record<string, string>> = {}): Promise<Scene> {
-  const s = await stage({ environment });
-  const { client: bob } = await s.lease('bob');
-  const { client, connection } = await s.lease('alice');
-  expect((await client.command('SELECT INBOX')).status).toBe('OK');
-  return { s, client, connection, bob };
-}
-
-/** The connection is proven clean and lent again; Bob has only got what is his. */
-async function expectKept({ s, connection, bob }: Scene): Promise<void> {
-  await s.untilPool({ idle: 1, leased: 1, resetting: 0 });
-  expect(connection.selected).toBeUndefined();
-  expect(connection.isIdling).toBe(false);
-  const next = await s.lease('alice');
-  expect(next.connection).toBe(connection);
-  expect(next.client.received.toString('latin1')).not.toMatch(/ EXISTS|idling|IDLE done/);
-  expect((await bob.command('NOOP')).untagged).toEqual([]);
-}
-
-async function expectRetired({ s, connection, bob }: Scene): Promise<void> {
-  await connection.waitForClose();
-  const next = await s.lease('alice');
-  expect(next.connection).not.toBe(connection);
-  expect(next.client.received.toString('latin1')).not.toMatch(/ EXISTS|idling|IDLE done/);
-  expect((await bob.command('NOOP')).untagged).toEqual([]);
-}
-
-async function beginIdle(client: RawClient): Promise<string> {
-  const tag = await client.begin('IDLE');
-  await client.expectContinuation();
-  return tag;
-}
+const scene = useIdleScenes();
 
 describe('the line that ends IDLE', () => {
   it.each(['DONE', 'done', 'dOnE'])('%s leaves a clean connection', async (word) => {
@@ -173,126 +130,6 @@ describe('what is pipelined', () => {
     expect(connection.verbs.filter((verb) => verb === 'IDLE')).toHaveLength(50);
     await s.leave(client);
     await expectKept(all);
-  });
-});
-
-describe('a server that', () => {
-  it('has news before its continuation passes both on', async () => {
-    const all = await scene();
-    const { s, client } = all;
-    const news = '* 4 EXISTS\r\n* OK [ALERT] {10}\r\n* 1 FETCH (BODY[] {4}\r\n+ x\r)\r\n';
-    s.upstream.once('IDLE', (_command, connection) => {
-      connection.send(news);
-      return 'default';
-    });
-    await client.send('a IDLE\r\n');
-    expect(await client.waitFor(/\+ idling\r\n/)).toBe('+ idling\r\n');
-    expect(client.received.toString('latin1').endsWith(`${news}+ idling\r\n`)).toBe(true);
-    await client.send('DONE\r\n');
-    expect((await client.finish('a')).status).toBe('OK');
-    await s.leave(client);
-    await expectKept(all);
-  });
-
-  it.each(['+', '+ ', '+ {10}', '+ [ALERT] idling'])('continues by %j only', async (text) => {
-    const all = await scene();
-    const { s, client } = all;
-    s.upstream.once('IDLE', async (command, connection) => {
-      connection.send(`${text}\r\n`);
-      expect(await connection.readLine()).toBe('DONE');
-      connection.ok(command);
-    });
-    await client.send('a IDLE\r\n');
-    expect(await client.readLine()).toBe(text);
-    await client.send('DONE\r\n');
-    expect((await client.finish('a')).status).toBe('OK');
-    await s.leave(client);
-    await expectKept(all);
-  });
-
-  it('continues twice is not trusted any more', async () => {
-    const all = await scene();
-    const { client, connection } = all;
-    await beginIdle(client);
-    connection.send('+ idling still\r\n');
-    expect((await client.waitForClose()).unread).toMatch(
-      /^\+ idling still\r\n\* BYE \[UNAVAILABLE\] .*\r\n$/,
-    );
-    await expectRetired(all);
-  });
-
-  const ended: Hook = (command, connection) => {
-    connection.send('+ idling\r\n* 3 EXISTS\r\n');
-    connection.ok(command, 'enough');
-  };
-
-  it('ends it by itself makes the client’s DONE a bad command, which it never sees', async () => {
-    const all = await scene();
-    const { s, client, connection } = all;
-    s.upstream.once('IDLE', ended);
-    await client.send('a IDLE\r\n');
-    await client.finish('a');
-    const bytes = connection.received.length;
-    await client.send('DONE\r\nb NOOP\r\n');
-    expect(await client.readLine()).toMatch(/^DONE BAD /);
-    expect((await client.finish('b')).text).toBe('NOOP done (alice)');
-    expect(connection.received.subarray(bytes).toString()).toBe('b NOOP\r\n');
-    await s.leave(client);
-    await expectKept(all);
-  });
-
-  /** The server reads DONE as a command: what it says to that is passed on, or ends the session. */
-  async function cross(answer: string): Promise<Scene> {
-    const all = await scene();
-    const { s, client, connection } = all;
-    const gate = makeGate();
-    s.upstream.once('IDLE', async (command, at) => {
-      at.send('+ idling\r\n');
-      await gate.opened;
-      at.ok(command, 'enough');
-    });
-    s.upstream.on('', (_command, at) => {
-      at.send(`${answer}\r\n`);
-    });
-    await client.send('a IDLE\r\n');
-    await client.expectContinuation();
-    await client.send('DONE\r\nb NOOP\r\n');
-    await connection.waitUntil(() => connection.received.toString('latin1').endsWith('b NOOP\r\n'));
-    gate.open();
-    expect((await client.finish('a')).text).toContain('enough');
-    return all;
-  }
-
-  it('ends it while DONE is on the way, and says an untagged BAD to that, loses nothing', async () => {
-    const all = await cross('* BAD what?');
-    const { s, client } = all;
-    expect(await client.readLine()).toBe('* BAD what?');
-    expect((await client.finish('b')).text).toBe('NOOP done (alice)');
-    await s.leave(client);
-    await expectKept(all);
-  });
-
-  it('ends it while DONE is on the way, and answers DONE as a tag, is not trusted any more', async () => {
-    const all = await cross('DONE BAD what?');
-    expect((await all.client.waitForClose()).unread).toMatch(/^\* BYE \[UNAVAILABLE\] .*\r\n$/);
-    await expectRetired(all);
-  });
-
-  it.each([
-    ['and hangs up', true],
-    ['and stays', false],
-  ])('says BYE in it %s: the client gets that, and the connection goes', async (_name, hangsUp) => {
-    const all = await scene();
-    const { s, client, connection } = all;
-    await beginIdle(client);
-    connection.send('* BYE Server shutting down\r\n');
-    if (hangsUp) connection.end();
-    expect(await client.readLine()).toBe('* BYE Server shutting down');
-    if (hangsUp) expect((await client.waitForClose()).unread).toBe('');
-    else client.destroy();
-    await s.untilSessions(1);
-    await expectRetired(all);
-    expect(await s.closedFor('bye')).toBe(1);
   });
 });
 

@@ -215,8 +215,8 @@ export class UpstreamConnection {
       const mark = readMark(this.received.subarray(lineStart, end));
       if (mark === undefined || !this.#takesLiteral(head.verb, mark)) break;
       const verdict = (await this.script.onLiteral?.(mark, head, this)) ?? 'accept';
-      if (verdict === 'refuse') {
-        this.send(`${head.tag} NO [TOOBIG] literal refused\r\n`);
+      if (verdict === 'refuse' || verdict === 'refused') {
+        if (verdict === 'refuse') this.send(`${head.tag} NO [TOOBIG] literal refused\r\n`);
         this.#cursor = end;
         return undefined;
       }

@@ -11,12 +11,17 @@ import type { UpstreamConnection } from './connection.js';
  */
 export type Hook = (command: ParsedCommand, connection: UpstreamConnection) => unknown;
 
-/** Says whether a literal is welcome; 'refuse' answers `NO [TOOBIG]` and reads nothing. May wait, to hold the `+` back. */
+/**
+ * Says whether a literal is welcome; 'refuse' answers `NO [TOOBIG]` and reads nothing, 'refused' reads nothing: the hook
+ * has answered. May wait, to hold the `+` back.
+ */
 export type LiteralHook = (
   mark: LiteralMark,
   head: { readonly tag: string; readonly verb: string },
   connection: UpstreamConnection,
-) => 'accept' | 'refuse' | 'silent' | Promise<'accept' | 'refuse' | 'silent'>;
+) => LiteralVerdict | Promise<LiteralVerdict>;
+
+export type LiteralVerdict = 'accept' | 'refuse' | 'refused' | 'silent';
 
 /** What a server does; every field may be changed while it runs, and counts from the next use on. */
 export interface Script {
