@@ -30,8 +30,11 @@ export class CapabilitySet {
   }
 }
 
-/** A list stands behind `* CAPABILITY`, or as the response code of a status line: nowhere else (RFC 9051 §7.1, §7.2.2). */
-const LIST = /^(\* CAPABILITY|[^ ]+ (?:OK|NO|BAD|PREAUTH|BYE) \[CAPABILITY)((?: +[^ \]\r\n]+)*)/i;
+/**
+ * A list stands behind `* CAPABILITY`, or as the response code of a status line: nowhere else (RFC 9051 §7.1, §7.2.2).
+ * Clients skip a space too many, so it must not hide the list.
+ */
+const LIST = /^(\* CAPABILITY|[^ ]+ (?:OK|NO|BAD|PREAUTH|BYE) +\[CAPABILITY)((?: +[^ \]\r\n]+)*)/i;
 
 /** The capabilities that a line carries; undefined if it carries none. */
 export function readCapabilities(line: string): CapabilitySet | undefined {

@@ -38,8 +38,8 @@ const SPACE = 0x20;
 const CR = 0x0d;
 const LF = 0x0a;
 
-const UNTAGGED = /^([A-Z][^ \r\n]*)(?=[ \r\n])( \[CAPABILITY(?=[ \]]))?/i;
-const TAGGED = /^([^ \r\n]+) (OK|NO|BAD)(?=[ \r\n])( \[CAPABILITY(?=[ \]]))?/i;
+const UNTAGGED = /^([A-Z][^ \r\n]*)(?=[ \r\n])( +\[CAPABILITY(?=[ \]]))?/i;
+const TAGGED = /^([^ \r\n]+) (OK|NO|BAD)(?=[ \r\n])( +\[CAPABILITY(?=[ \]]))?/i;
 
 export function readResponseHead(buffer: Buffer, start: number, end: number): ResponseHead {
   const first = buffer[start];
