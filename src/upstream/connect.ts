@@ -49,8 +49,8 @@ export class Upstream {
   #lastId = 0;
   #serverId: Readonly<Record<string, string>> = {};
   readonly #closing = new AbortController();
-  /** Connections that nobody is logged in on: while they log in or are probed, and until they are gone. */
-  readonly #anonymous = new Set<UpstreamConnection>();
+  /** Connections that are nobody's: while they log in or are probed, and from their end until their socket is gone. */
+  readonly #unowned = new Set<UpstreamConnection>();
 
   constructor(options: UpstreamOptions) {
     // One listener for each connection that is being opened: any number is right.
@@ -100,18 +100,21 @@ export class Upstream {
     await connection.closed;
   }
 
-  /** Gives up what is being opened. Resolves when the sockets are gone; established connections are their owners'. */
+  /**
+   * Gives up what is being opened. Resolves when the sockets are gone, those of connections that have ended among them;
+   * established connections are their owners'.
+   */
   async close(): Promise<void> {
     this.#closing.abort('closing');
-    for (const connection of this.#anonymous) connection.destroy('drain');
-    await Promise.all([...this.#anonymous].map(({ closed }) => closed));
+    for (const connection of this.#unowned) connection.close('drain');
+    await Promise.all([...this.#unowned].map(({ gone }) => gone));
   }
 
   async #open(credentials: Credentials, clientAddress: string | undefined): Promise<UpstreamConnection> {
     const { connection, capabilities } = await this.#dial(clientAddress);
     try {
       await logIn(connection, credentials, capabilities, this.#options.loginTimeoutMs);
-      this.#anonymous.delete(connection);
+      this.#unowned.delete(connection);
       return connection;
     } catch (error) {
       // LOGOUT where that is possible: the server then closes first, and no port is left in TIME_WAIT here.
@@ -127,9 +130,10 @@ export class Upstream {
     this.#serverId = serverId;
     const framedSocket = new FramedSocket(socket, new LineFramer(), this.#options.reportFault);
     const connection = new UpstreamConnection(++this.#lastId, framedSocket);
-    this.#anonymous.add(connection);
-    void connection.closed.then(({ initiator }) => {
-      this.#anonymous.delete(connection);
+    this.#unowned.add(connection);
+    void connection.closed.then(() => this.#unowned.add(connection));
+    void connection.gone.then((initiator) => {
+      this.#unowned.delete(connection);
       this.#options.events.onSocketClosed(initiator);
     });
     return { connection, capabilities };

@@ -13,9 +13,6 @@ import { randomTag } from './random-tag.js';
 /** How long a server may take to close first, so that TIME_WAIT lies with it and not with us. */
 const PEER_CLOSE_GRACE_MS = 1_000;
 
-/** How long a FIN may take behind its close_notify; nothing else waits for it. */
-const PEER_FIN_DELAY_MS = 20;
-
 /** Why an upstream connection was closed; the same strings are the `reason` label of the metric. */
 export type CloseReason =
   | 'idle'
@@ -79,8 +76,10 @@ export class UpstreamConnection {
   readonly ledger = new CommandLedger();
   /** As of the login, or as the server changed them since. */
   capabilities = new CapabilitySet([]);
-  /** Resolves when the socket is gone; never rejects. */
+  /** Resolves when nothing can come any more: the server has closed, or the socket is gone. Never rejects. */
   readonly closed: Promise<ConnectionEnd>;
+  /** Resolves when the socket is gone, and its port with it: over TLS up to a second later. Never rejects. */
+  readonly gone: Promise<CloseInitiator>;
   /** While idle, only BYE is news; anything that needs an answer, or answers nothing, makes it unusable. */
   readonly #nobody: ConnectionUser = {
     ...INDIFFERENT,
@@ -104,6 +103,9 @@ export class UpstreamConnection {
   #closeReason: CloseReason | undefined;
   #hasBye = false;
   #isLocalEnd = false;
+  #isOver = false;
+  /** Ends what is left of the socket behind the server. */
+  #linger: NodeJS.Timeout | undefined;
 
   /** Takes ownership of the socket and starts to read. */
   constructor(id: number, socket: FramedSocket) {
@@ -112,7 +114,15 @@ export class UpstreamConnection {
     this.#reader = new ResponseReader(socket.framer, this.ledger);
     this.#sink = this.#delegate();
     this.#user = this.#nobody;
-    this.closed = new Promise((resolve) => {
+    let onOver: (end: ConnectionEnd) => void;
+    this.closed = new Promise((resolve) => (onOver = resolve));
+    const over = (): void => {
+      if (this.#isOver) return;
+      this.#isOver = true;
+      onOver(this.#end());
+      this.#user.onClosed();
+    };
+    this.gone = new Promise((resolve) => {
       socket.listener = {
         onInput: () => {
           this.#reader.read(this.#sink);
@@ -121,13 +131,15 @@ export class UpstreamConnection {
         onEnd: () => {
           this.#closeReason ??= this.#hasBye ? 'bye' : 'eof';
           this.#answerEnd();
+          over();
         },
         onDrain: () => {
           this.#user.onDrain();
         },
         onClose: () => {
-          resolve(this.#end());
-          this.#user.onClosed();
+          clearTimeout(this.#linger);
+          over();
+          resolve(this.#end().initiator);
         },
       };
     });
@@ -140,13 +152,14 @@ export class UpstreamConnection {
     return isOpen && this.isQuiet && this.#socket.framer.pendingBytes === 0;
   }
 
-  get isDestroyed(): boolean {
-    return this.#socket.isDestroyed;
+  /** Whether nothing can come any more. */
+  get isOver(): boolean {
+    return this.#isOver || this.#socket.isDestroyed;
   }
 
   /** Whether nothing is outstanding, and only whole responses were forwarded. */
   get isQuiet(): boolean {
-    return this.ledger.size === 0 && this.isAtBoundary && !this.#socket.isDestroyed;
+    return this.ledger.size === 0 && this.isAtBoundary && !this.isOver;
   }
 
   /** Whether what was forwarded so far ends between two responses. */
@@ -222,23 +235,26 @@ export class UpstreamConnection {
 
   /** Ends the connection at once: for one that can't be proven clean. Safe to call twice. */
   destroy(reason: CloseReason): void {
+    // It is closing behind the server, in good order.
+    if (this.#socket.hasEnded) return;
     this.#closeReason ??= this.#hasBye ? 'bye' : reason;
-    this.#isLocalEnd ||= !this.#socket.hasEnded && this.#socket.error === undefined;
+    this.#isLocalEnd ||= this.#socket.error === undefined;
     this.#socket.destroy();
   }
 
   /**
-   * Closes behind the server. Over TLS its FIN follows its close_notify: an answer that crosses it would be a
-   * simultaneous close, which leaves TIME_WAIT on both sides.
+   * Closes behind the server. Over TLS its close_notify is all that Node tells of, and its FIN follows when the server
+   * gets to it: an answer that crosses it would be a simultaneous close, which leaves TIME_WAIT on both sides.
    */
   #answerEnd(): void {
-    if (!this.#socket.isTls) {
+    const answer = (): void => {
       this.#socket.end();
-      return;
-    }
-    setTimeout(() => {
-      this.#socket.end();
-    }, PEER_FIN_DELAY_MS);
+      this.#linger = setTimeout(() => {
+        this.#socket.destroy();
+      }, PEER_CLOSE_GRACE_MS);
+    };
+    if (this.#socket.isTls) this.#linger = setTimeout(answer, PEER_CLOSE_GRACE_MS);
+    else answer();
   }
 
   #awaitPeerClose(reason: CloseReason): void {

@@ -21,7 +21,7 @@ export function resetConnection(
   leaving: Leaving,
   timeoutMs: number,
 ): Promise<ResetOutcome> {
-  if (connection.isDestroyed) return Promise.resolve('lost');
+  if (connection.isOver) return Promise.resolve('lost');
   return new Promise((resolve) => {
     let barrier: Barrier | undefined;
     let idle = leaving.idle;

@@ -64,7 +64,7 @@ describe('ENABLE of our own', () => {
     expect(await reply).toBeDefined();
     session.send('* ENABLED Y\r\n');
     await settled();
-    expect(session.connection.isDestroyed).toBe(true);
+    expect(session.connection.isOver).toBe(true);
   });
 
   test.each([
