@@ -108,6 +108,9 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
       onDialFailed: ({ code }) => {
         ports.failed(code === 'ephemeral_ports');
       },
+      onSourceFailed: (address, { message }) => {
+        logger.warn({ address, detail: message }, 'a source address can not be used, the others serve');
+      },
       onSocketClosed: (initiator) => {
         ports.closed(initiator);
       },

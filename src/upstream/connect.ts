@@ -12,7 +12,7 @@ import type { CapabilitySet } from '../wire/capability.js';
 import { LineFramer } from '../wire/line-framer.js';
 import { UpstreamConnection } from './connection.js';
 import type { CloseInitiator, ConnectionEnd } from './connection.js';
-import { dial } from './dial.js';
+import { dial, isOfSource } from './dial.js';
 import type { DialOptions, DialedSocket } from './dial.js';
 import { logIn } from './login.js';
 import type { SourceAddresses } from './source-addresses.js';
@@ -23,6 +23,8 @@ export interface UpstreamEvents {
   onDialing(): void;
   onDialed(endpoint: { readonly address: string; readonly port: number }): void;
   onDialFailed(error: ProxyError): void;
+  /** No connection can leave from this local address; another one is tried, and this one not for a while. */
+  onSourceFailed(address: string, error: ProxyError): void;
   onSocketClosed(initiator: CloseInitiator): void;
   onConnectStarted(): void;
   /** @param durationMs - DNS to the tagged OK */
@@ -140,23 +142,40 @@ export class Upstream {
   }
 
   async #openSocket(clientAddress: string | undefined): Promise<DialedSocket> {
-    const { events, sources } = this.#options;
-    const localAddress = sources.take();
+    const { events } = this.#options;
     events.onDialing();
     try {
-      const options = { ...this.#options, ...(localAddress === undefined ? {} : { localAddress }) };
-      const dialed = await dial(options, this.#closing.signal, clientAddress);
+      const dialed = await this.#dialFromSource(clientAddress);
       const { remoteAddress: address, remotePort: port } = dialed.socket;
       if (address !== undefined && port !== undefined) events.onDialed({ address, port });
-      dialed.socket.once('close', () => {
-        sources.give(localAddress);
-      });
       return dialed;
     } catch (error) {
       const failure = asProxyError(error);
-      sources.give(localAddress);
       events.onDialFailed(failure);
       throw failure;
+    }
+  }
+
+  /** From one local address after the other, as far as none can be left from: the server is asked once at most. */
+  async #dialFromSource(clientAddress: string | undefined): Promise<DialedSocket> {
+    const { events, sources } = this.#options;
+    for (;;) {
+      const localAddress = sources.take();
+      try {
+        const options = { ...this.#options, ...(localAddress === undefined ? {} : { localAddress }) };
+        const dialed = await dial(options, this.#closing.signal, clientAddress);
+        dialed.socket.once('close', () => {
+          sources.give(localAddress);
+        });
+        return dialed;
+      } catch (error) {
+        const failure = asProxyError(error);
+        sources.give(localAddress);
+        // Whosever fault it is: another address may do better, and if none does, this one is tried again.
+        const hasOther = localAddress !== undefined && sources.setAside(localAddress);
+        if (!hasOther || !isOfSource(failure)) throw failure;
+        events.onSourceFailed(localAddress, failure);
+      }
     }
   }
 }

@@ -39,6 +39,12 @@ export interface DialedSocket {
   readonly serverId: Readonly<Record<string, string>>;
 }
 
+/** Whether the local address can't be left from, so that the server was not asked: not here, of another family, or out of ports. */
+export function isOfSource({ cause }: ProxyError): boolean {
+  const errors = cause instanceof AggregateError ? (cause.errors as unknown[]) : [cause];
+  return errors.every((error) => (error as NodeJS.ErrnoException | undefined)?.syscall === 'bind');
+}
+
 /** More than any greeting, CAPABILITY and ID together; a server that sends more is none, or an enemy. */
 const MAX_BYTES_BEFORE_LOGIN = 256 * 1024;
 /** ImapFlow refuses what is too large for one response; this is for responses without end. */

@@ -21,6 +21,7 @@ function upstreamAt({ host, port }: { host: string; port: number }): Upstream {
       onDialing: () => undefined,
       onDialed: () => undefined,
       onDialFailed: () => undefined,
+      onSourceFailed: () => undefined,
       onSocketClosed: () => undefined,
       onConnectStarted: () => undefined,
       onOpened: () => undefined,
