@@ -7,6 +7,7 @@ import type { Census } from './census.js';
 import type { FairShare } from './fair-share.js';
 import type { ConnectionSet, IdentityPool, PooledConnection } from './identity-pool.js';
 import type { Lent } from './lease-book.js';
+import { OpeningRules } from './opening-rules.js';
 import { granted } from './pending.js';
 import type { Pending, Verified } from './pending.js';
 import type { PoolUpstream } from './pool-options.js';
@@ -39,9 +40,11 @@ export interface GrantsOptions {
 
 export class Grants {
   readonly #options: GrantsOptions;
+  readonly #rules: OpeningRules;
 
   constructor(options: GrantsOptions) {
     this.#options = options;
+    this.#rules = new OpeningRules(options);
   }
 
   /**
@@ -62,14 +65,18 @@ export class Grants {
       pending.lending = this.#lendIdle(pending, set);
       return true;
     }
-    const hopeless = this.#whyHopeless(pool, source.open);
+    const hopeless = this.#rules.whyHopeless(pending);
     if (hopeless !== undefined) {
       pending.lending = Promise.reject(hopeless);
       // Whoever waits for the grant hears of it a moment later.
       pending.lending.catch(() => undefined);
       return true;
     }
-    if (source.open === undefined || !this.#mayOpen(pending, ahead)) return false;
+    if (source.open === undefined) return false;
+    if (!this.#rules.mayOpen(pending, ahead)) {
+      if (this.#rules.mayReplace(pending, ahead)) this.#makeRoom(pending, () => pool.longestIdle);
+      return false;
+    }
     if (this.#options.fairShare.mustLeaveRoom(pool) || !this.#reserve(pending)) return false;
     this.#options.gate.start();
     pending.lending = this.#open(pending, source.open);
@@ -140,39 +147,31 @@ export class Grants {
     return plain.hasIdle ? plain : undefined;
   }
 
-  /** Why it is no use to wait: nothing will come back, and nothing may be opened. */
-  #whyHopeless(pool: IdentityPool, open: Opener | undefined): ProxyError | undefined {
-    const { connections, opening, leases, inTransit, identity } = pool;
-    // What is idle is not what is wanted.
-    if (open === undefined)
-      return opening + leases.size + inTransit > 0 ? undefined : new ProxyError('upstream_lost');
-    return connections > 0 ? undefined : this.#options.gate.refusal(identity.key, false);
-  }
-
   /** Whether one more connection of the identity may be opened, as far as that doesn't depend on others. */
   canOpen(pool: IdentityPool): boolean {
-    const { gate } = this.#options;
-    if (!pool.mayOpen || gate.refusal(pool.identity.key, pool.connections > 0) !== undefined) return false;
-    // Asked last: room is made only for somebody who may use it at once.
-    return gate.mayStart();
-  }
-
-  #mayOpen({ pool, patientUntil }: Pending, ahead: number): boolean {
-    const isWorthWaiting = pool.returning > ahead && this.#options.now() < patientUntil;
-    return !isWorthWaiting && this.canOpen(pool);
+    return this.#rules.canOpen(pool);
   }
 
   /** Counts one more connection, or begins to make room for it and says false. */
   #reserve(pending: Pending): boolean {
     const { census, fairShare } = this.#options;
     if (census.reserve(pending.pool)) return true;
-    const isMakingRoom = pending.evicted !== undefined && census.open.has(pending.evicted);
-    const spared = isMakingRoom ? undefined : census.longestIdle(pending.pool, fairShare);
-    if (spared !== undefined) {
-      pending.evicted = spared;
-      this.#close(spared, 'evicted');
-    }
+    this.#makeRoom(pending, () => census.longestIdle(pending.pool, fairShare));
     return false;
+  }
+
+  /** Closes an idle connection for the request: one at a time. */
+  #makeRoom(pending: Pending, find: () => PooledConnection | undefined): void {
+    const spared = this.isMakingRoom(pending) ? undefined : find();
+    if (spared === undefined) return;
+    pending.evicted = spared;
+    pending.connectionsBefore = pending.pool.connections;
+    this.#close(spared, 'evicted');
+  }
+
+  /** Whether a connection is just being closed for the request. */
+  isMakingRoom({ evicted }: Pending): boolean {
+    return evicted !== undefined && this.#options.census.open.has(evicted);
   }
 
   async #lendIdle(pending: Pending, set: ConnectionSet): Promise<Lent> {

@@ -121,6 +121,13 @@ export class IdentityPool {
     return this.connections - this.opening - this.leases.size - idle;
   }
 
+  /** Whether a connection is there that is not free to be lent at once: it may come back, or make room. */
+  get hasBusy(): boolean {
+    let free = 0;
+    for (const { idle, promised } of this.#sets.values()) free += idle.size - promised;
+    return this.connections > free;
+  }
+
   /** Nothing is left and nothing is under way: the pool may be forgotten. */
   get isEmpty(): boolean {
     return this.connections === 0 && this.requests === 0;

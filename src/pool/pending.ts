@@ -38,6 +38,8 @@ export interface Pending {
   lending?: Promise<Lent>;
   /** The idle connection that was closed to make room for this request: one at a time. */
   evicted?: PooledConnection;
+  /** How many connections the identity had when {@link evicted} was closed: with fewer, this request may replace it. */
+  connectionsBefore?: number;
 }
 
 /** The connection of a request that was granted. */

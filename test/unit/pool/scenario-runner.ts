@@ -30,6 +30,7 @@ export class ScenarioRunner {
     const { maxConnections = 100, maxConnectionsPerUser = 8 } = this.#scenario.options ?? {};
     for (const [index, step] of this.#scenario.steps.entries()) {
       await this.#do(step);
+      if (step.op === 'acquire' && step.isFollowedAtOnce === true) continue;
       await settled();
       const at = `step ${index + 1}, ${JSON.stringify({ ...step, expect: undefined })}`;
       checkExpected(this.#fixture, this.#sessions, step.expect ?? {}, at);
@@ -108,6 +109,9 @@ export class ScenarioRunner {
         break;
       case 'holder':
         this.#holder(step);
+        break;
+      case 'pressure':
+        this.#fixture.pressure = step.level;
         break;
       case 'reconnect':
         pools.reconnect();

@@ -8,6 +8,7 @@ import { EXCHANGE } from './scenarios/exchange.js';
 import { FAIRNESS } from './scenarios/fairness.js';
 import { LIFETIME } from './scenarios/lifetime.js';
 import { OUTDATED } from './scenarios/outdated.js';
+import { PRESSURE } from './scenarios/pressure.js';
 import { PROOF } from './scenarios/proof.js';
 import { RATE } from './scenarios/rate.js';
 import { RESERVE } from './scenarios/reserve.js';
@@ -24,6 +25,7 @@ const THEMES = {
   fairness: FAIRNESS,
   'back-off': BACK_OFF,
   'connection rate': RATE,
+  pressure: PRESSURE,
   'proof of life': PROOF,
   reserve: RESERVE,
 };

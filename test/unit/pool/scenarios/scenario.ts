@@ -2,6 +2,7 @@
 
 import type { ErrorCode } from '../../../../src/errors.js';
 import type { PoolOptions, PoolSnapshot } from '../../../../src/pool/pool-options.js';
+import type { Pressure } from '../../../../src/pool/upstream-gate.js';
 import type { CloseReason } from '../../../../src/upstream/connection.js';
 import type { LogoutManner, Manner } from '../../../support/memory-server.js';
 
@@ -21,6 +22,8 @@ export type Operation =
       /** The credentials aren't there any more. */
       readonly canLogIn?: false;
       readonly isSwap?: true;
+      /** The next step comes in the same turn: nothing is looked at in between. */
+      readonly isFollowedAtOnce?: true;
     }
   /** A connection that has just logged in is handed over. */
   | {
@@ -61,6 +64,8 @@ export type Operation =
       readonly isInIdle?: boolean;
       readonly isRunning?: boolean;
     }
+  /** How short ports are from now on. */
+  | { readonly op: 'pressure'; readonly level: Pressure }
   | { readonly op: 'reconnect' }
   | { readonly op: 'revoke'; readonly user: string; readonly credential?: string }
   | { readonly op: 'drain'; readonly ms: number };
