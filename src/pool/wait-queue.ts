@@ -65,17 +65,22 @@ export class WaitQueue<R> {
    *
    * @param since - when the waiting began, if it is not for the first time; its deadline counts from there
    * @param signal - aborted when the client has gone
+   * @param isBounded - false: it may wait however many do
    * @throws ProxyError `queue_full`, `lease_timeout`, `cancelled`, or what {@link rejectAll} says
    */
   async wait(
     key: string,
     request: R,
-    { since = this.#options.now(), signal }: { since?: number; signal?: AbortSignal | undefined } = {},
+    {
+      since = this.#options.now(),
+      signal,
+      isBounded = true,
+    }: { since?: number; signal?: AbortSignal | undefined; isBounded?: boolean } = {},
   ): Promise<void> {
     const { maxWaiting, timeoutMs, now } = this.#options;
     if (signal?.aborted === true) throw new ProxyError('cancelled');
     if (timeoutMs === 0) throw new ProxyError('lease_timeout');
-    if (this.size >= maxWaiting) throw new ProxyError('queue_full');
+    if (isBounded && this.size >= maxWaiting) throw new ProxyError('queue_full');
     await new Promise<void>((resolve, reject) => {
       const leave = (): void => {
         clearTimeout(timer);

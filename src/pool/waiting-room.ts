@@ -75,7 +75,9 @@ export class WaitingRoom {
     const began = this.#options.now();
     this.#look ??= this.#lookLater();
     try {
-      await this.#queue.wait(pool.identity.key, pending, { since: startedAt, signal });
+      // Where room is being made for it already, it was closed for nothing if nobody may wait.
+      const isBounded = !this.#options.grants().isMakingRoom(pending);
+      await this.#queue.wait(pool.identity.key, pending, { since: startedAt, signal, isBounded });
     } catch (error) {
       const failure = asProxyError(error);
       // The server's own words say better why nothing became free.

@@ -123,6 +123,23 @@ export const WAITING: readonly Scenario[] = [
     ],
   },
   {
+    name: 'waits for the room that is made for it where the queue has no place',
+    options: { acquireMaxWaiting: 0, maxConnections: 1 },
+    steps: [
+      { op: 'acquire', user: 'alice', as: 'a1' },
+      { op: 'release', lease: 'a1' },
+      { op: 'acquire', user: 'bob', as: 'b1', expect: { leases: { b1: 2 }, closed: { 1: 'evicted' } } },
+      { op: 'acquire', user: 'alice', as: 'a2', expect: { leases: { a2: 'queue_full' }, attempts: 2 } },
+      { op: 'release', lease: 'b1' },
+      {
+        op: 'adopt',
+        user: 'alice',
+        as: 'a3',
+        expect: { leases: { a3: 3 }, closed: { 1: 'evicted', 2: 'evicted' } },
+      },
+    ],
+  },
+  {
     name: 'without credentials waits for a connection that comes back, and for nothing else',
     steps: [
       { op: 'acquire', user: 'alice', as: 'a1' },
