@@ -140,7 +140,7 @@ export class Ports {
     if (level !== this.#level) {
       this.#level = level;
       onPressure(level, snapshot);
-      if (level === 'high') this.#lookAtAdvice();
+      if (level !== 'none') this.#lookAtAdvice();
     }
     return level;
   }

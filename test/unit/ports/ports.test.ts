@@ -101,6 +101,17 @@ describe('the view of the ports', () => {
     expect(warnings[0]).toMatchObject({ isExhausting: true, recommendedTtlMs: 1_000 });
   });
 
+  it('names the better timeout before ports are so short that nobody gets one', () => {
+    const { ports, warnings } = startPorts();
+    logIn(ports, 10, 20);
+    open(ports, 60);
+    expect(ports.pressure).toBe('medium');
+    expect(warnings).toHaveLength(1);
+    open(ports, 20);
+    expect(ports.pressure).toBe('high');
+    expect(warnings).toHaveLength(1);
+  });
+
   it('says nothing of the timeout where other programs take the ports', () => {
     const { ports, warnings } = startPorts();
     logIn(ports, 10, 20);
