@@ -30,8 +30,9 @@ export interface AdminSources {
 
 /** Probes and scrapes need no check of Host and Origin; what is for people does. */
 export function adminRoutes(sources: AdminSources): AdminRoutes {
+  const metrics = shared(() => sources.metrics());
   return new Map([
-    ['/metrics', { GET: async () => ({ status: 200, ...(await sources.metrics()) }) }],
+    ['/metrics', { GET: async () => ({ status: 200, ...(await metrics()) }) }],
     ['/healthz', { GET: () => textReply(200, 'ok') }],
     [
       '/readyz',
@@ -44,6 +45,12 @@ export function adminRoutes(sources: AdminSources): AdminRoutes {
     ],
     ['/api/ports', { GET: guarded(() => jsonReply(sources.ports())) }],
   ]);
+}
+
+/** Whoever asks while an answer is made gets that one: however many scrape at once, the mail clients wait for one exposition. */
+function shared<T>(make: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  return () => (running ??= make().finally(() => (running = undefined)));
 }
 
 /** An address, localhost, or nothing that a page of somebody else could be called by. */

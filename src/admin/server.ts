@@ -2,6 +2,7 @@
 
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 
 import { adminRoutes, textReply } from './routes.js';
 import type { AdminReply, AdminRoutes, AdminSources } from './routes.js';
@@ -42,6 +43,8 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
   const onError = (error: unknown): void => {
     options.onError(error);
   };
+  /** Connections with a request that is not answered yet. */
+  const asking = new WeakSet<Socket>();
   const server = createServer(
     {
       maxHeaderSize: MAX_HEADER_BYTES,
@@ -51,8 +54,16 @@ export async function openAdminServer(options: AdminServerOptions): Promise<Admi
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     },
     (request, response) => {
+      const { socket } = request;
+      // A packet has room for a thousand requests, and the mail clients would wait until all are answered.
+      if (asking.has(socket)) {
+        socket.destroy();
+        return;
+      }
+      asking.add(socket);
       answer(routes, request, onError)
         .then((reply) => {
+          asking.delete(socket);
           send(request, response, reply);
         })
         .catch(onError);

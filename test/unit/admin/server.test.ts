@@ -211,6 +211,52 @@ describe('failures', () => {
   });
 });
 
+describe('many requests', () => {
+  test('a client that asks on before it was answered is cut off, and costs one exposition', async () => {
+    let expositions = 0;
+    metrics = () => {
+      expositions += 1;
+      return Promise.resolve({ contentType: 'text/plain', body: 'up 1\n' });
+    };
+    const socket = await rawConnection();
+    const closed = once(socket, 'close');
+    socket.resume();
+    socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(1_000));
+    await closed;
+    expect(expositions).toBe(1);
+    expect((await ask('GET', '/healthz')).status).toBe(200);
+    expect(errors).toEqual([]);
+  });
+
+  test('those who ask while an exposition is made share it, and the next one gets another', async () => {
+    const answers: ((text: string) => void)[] = [];
+    metrics = () =>
+      new Promise((resolve) => {
+        answers.push((body) => {
+          resolve({ contentType: 'text/plain', body });
+        });
+      });
+    const sockets = await Promise.all(Array.from({ length: 3 }, () => rawConnection()));
+    const texts = sockets.map(async (socket) => {
+      socket.write('GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+      const chunks: Buffer[] = [];
+      socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+      await once(socket, 'close');
+      return Buffer.concat(chunks).toString();
+    });
+    // Whatever is asked behind them is answered behind them.
+    await expect.poll(() => answers.length).toBe(1);
+    expect((await ask('GET', '/healthz')).status).toBe(200);
+    for (const answer of answers) answer('first 1\n');
+    expect((await Promise.all(texts)).every((text) => text.endsWith('first 1\n'))).toBe(true);
+    expect(answers.length).toBe(1);
+    const next = ask('GET', '/metrics');
+    await expect.poll(() => answers.length).toBe(2);
+    answers[1]?.('second 1\n');
+    expect((await next).body).toBe('second 1\n');
+  });
+});
+
 describe('close', () => {
   test('cuts connections that are idle, silent, half-way in a request, or wait for an answer', async () => {
     await ask('GET', '/healthz'); // leaves a kept-alive connection
