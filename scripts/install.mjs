@@ -1,10 +1,10 @@
-// Owns what a fresh clone lacks: the npm packages, the compiled program, and the mail servers that the tests talk to.
+// Owns what a fresh clone lacks: the npm packages, the compiled program, and the mail servers and clients that the tests run.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 
 /**
- * Debian packages that the tests use, each with a file that proves it is there. A new server is a new row.
+ * Debian packages that the tests use, each with a file that proves it is there. A new server or client is a new row.
  */
 const serverPackages = [
   { name: 'dovecot-core', proof: '/usr/sbin/dovecot' },
@@ -12,6 +12,11 @@ const serverPackages = [
   { name: 'openssl', proof: '/usr/bin/openssl' },
   { name: 'iproute2', proof: '/bin/ss' },
   { name: 'curl', proof: '/usr/bin/curl' },
+  { name: 'isync', proof: '/usr/bin/mbsync' },
+  { name: 'fetchmail', proof: '/usr/bin/fetchmail' },
+  { name: 'mutt', proof: '/usr/bin/mutt' },
+  { name: 'python3', proof: '/usr/bin/python3' },
+  { name: 'bsdutils', proof: '/usr/bin/script' },
 ];
 
 /**
