@@ -70,7 +70,10 @@ async function run(cleanups) {
     }
   }
 
-  const verdicts = verdictsOf(runs, options.range);
+  const verdicts = [
+    ...verdictsOf(runs, options.range),
+    ...Object.values(results).flatMap((result) => result.verdicts ?? []),
+  ];
   const seconds = Math.round((performance.now() - startMs) / 1_000);
   console.log(`\n${verdictText(verdicts)}\n\n${seconds} s in all`);
   if (options.json !== undefined) {

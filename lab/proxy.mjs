@@ -23,7 +23,7 @@ let nextLocalPort = 20_000;
  * @property {number} heldConnections
  */
 /** @typedef {{ limit: number, pressure: string, advice: { curve: TtlPoint[], recommendedTtlMs?: number } }} PortReport */
-/** @typedef {{ seconds: number, text: string }} Warning - since the start of the proxy */
+/** @typedef {{ seconds: number, text: string, numbers: Record<string, number> }} Warning - since the start of the proxy */
 
 /**
  * @typedef {object} LabProxy
@@ -45,8 +45,8 @@ export async function startProxy(adminPort, settings) {
   /** @type {Warning[]} */
   const warnings = [];
   forEachLine(child.process.stdout, (line) => {
-    const text = warningIn(line);
-    if (text !== undefined) warnings.push({ seconds: (performance.now() - startMs) / 1_000, text });
+    const warning = warningIn(line);
+    if (warning !== undefined) warnings.push({ seconds: (performance.now() - startMs) / 1_000, ...warning });
   });
   try {
     await Promise.race([untilReady(adminPort), child.failed]);
@@ -78,8 +78,12 @@ function forEachLine(stream, take) {
 /** @param {string} line - of the log */
 function warningIn(line) {
   try {
-    const { level, msg } = JSON.parse(line);
-    return level === 'warn' ? String(msg) : undefined;
+    const { level, msg, ...fields } = JSON.parse(line);
+    if (level !== 'warn') return undefined;
+    const isNumber = (/** @type {[string, unknown]} */ [name, value]) =>
+      typeof value === 'number' && name !== 'time' && name !== 'pid';
+    const numbers = Object.entries(fields).filter(isNumber);
+    return { text: String(msg), numbers: Object.fromEntries(numbers) };
   } catch {
     // Whatever ends a process with a stack trace is no log line.
     return undefined;

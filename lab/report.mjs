@@ -85,8 +85,9 @@ function loopbackRemark({ client, proxy }, { tcpTwReuse }) {
 }
 
 /** @param {import('./variants.mjs').VariantResult} result */
-export function variantText({ title, conditions, head, rows, remarks }) {
-  return `\n${title}\n\n${conditions}\n\n${renderTable(head, rows)}${list(remarks)}`;
+export function variantText({ title, conditions, head, rows, remarks, tables = [] }) {
+  const others = tables.map((table) => `\n\n${table.title}\n\n${renderTable(table.head, table.rows)}`);
+  return `\n${title}\n\n${conditions}\n\n${renderTable(head, rows)}${list(remarks)}${others.join('')}`;
 }
 
 /** @param {import('./verdicts.mjs').Verdict[]} verdicts */

@@ -15,6 +15,8 @@ import { runTtl } from './variants/ttl.mjs';
  * @property {(string | number)[][]} rows
  * @property {string[]} remarks - what the table doesn't say
  * @property {object[]} runs - all figures, for the JSON
+ * @property {{ title: string, head: string[], rows: (string | number)[][] }[]} [tables] - further ones
+ * @property {import('./verdicts.mjs').Verdict[]} [verdicts] - what must hold
  */
 /** @typedef {import('./churn.mjs').ChurnOptions & { isShort: boolean }} VariantOptions */
 

@@ -7,6 +7,8 @@ import { exhaustPorts } from '../outsider.mjs';
 
 const calmTimeoutMs = 60_000;
 const pollIntervalMs = 100;
+/** By the proxy, and without it. */
+const refusal = /NO \[UNAVAILABLE\] .*\b[Pp]orts? towards the mail server|^connect: EADDRNOTAVAIL$/;
 
 /**
  * @param {import('../stage.mjs').Stage} stage
@@ -25,19 +27,22 @@ export async function runOutsider(stage, { concurrency, isShort }) {
   ) => measure(stage, { label, upstream, order: { target, users, sessions, concurrency } });
 
   const { users, otherUsers } = stage;
-  const runs = [await run('warm-up, before the outsider', users, users.length * 4, proxy.unix)];
+  const warmUp = await run('warm-up, before the outsider', users, users.length * 4, proxy.unix);
   const outsider = await exhaustPorts(upstream);
+  const short = [];
   try {
-    runs.push(await run('warm users, no port left', users, warmSessions, proxy.unix));
-    runs.push(await run('cold users, no port left', otherUsers, otherUsers.length, proxy.unix));
-    runs.push(await run('directly, no port left', users, users.length, upstream));
-    runs.push(await run('warm users, after the cold ones', users, warmSessions, proxy.unix));
+    short.push(await run('warm users, no port left', users, warmSessions, proxy.unix));
+    short.push(await run('cold users, no port left', otherUsers, otherUsers.length, proxy.unix));
+    short.push(await run('directly, no port left', users, users.length, upstream));
+    short.push(await run('warm users, after the cold ones', users, warmSessions, proxy.unix));
   } finally {
     await outsider.stop();
   }
   const calmSeconds = await untilCalm(proxy);
-  runs.push(await run('cold users, ports free again', otherUsers, otherUsers.length, proxy.unix));
+  const calm = await run('cold users, ports free again', otherUsers, otherUsers.length, proxy.unix);
   await proxy.stop();
+  const runs = [warmUp, ...short, calm];
+  const [warm, cold, direct, warmAgain] = short;
   return {
     title: 'Ports used up from outside',
     conditions: `Another process of the client host connects to the same address and port of the server until connect() fails
@@ -57,7 +62,34 @@ The ports were free again ${calmSeconds.toFixed(1)} s before the last row: so lo
     remarks: runs.flatMap(({ label, failures }) =>
       Object.entries(failures).map(([reason, times]) => `${label}: ${times} × ${reason}`),
     ),
+    verdicts: [...[warmUp, warm, warmAgain, calm].map(allSucceed), ...[cold, direct].map(allAreRefused)],
     runs,
+  };
+}
+
+/**
+ * @param {import('../measure.mjs').Run} run
+ * @returns {import('../verdicts.mjs').Verdict}
+ */
+function allSucceed({ label, started, succeeded }) {
+  return {
+    claim: `ports used up from outside: ${label}: every session succeeds`,
+    measured: `${succeeded} of ${started}`,
+    holds: succeeded === started,
+  };
+}
+
+/**
+ * @param {import('../measure.mjs').Run} run
+ * @returns {import('../verdicts.mjs').Verdict}
+ */
+function allAreRefused({ label, started, failures }) {
+  const refused = Object.entries(failures).filter(([reason]) => refusal.test(reason));
+  const times = refused.reduce((sum, [, count]) => sum + count, 0);
+  return {
+    claim: `ports used up from outside: ${label}: every session hears that there is no port`,
+    measured: `${times} of ${started}`,
+    holds: times === started,
   };
 }
 

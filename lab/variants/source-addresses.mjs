@@ -112,7 +112,23 @@ server that never closes first: ${perSecond} sessions a second at random moments
       ]),
       `for ${seconds.toFixed(0)} s after that ports were in TIME_WAIT which nothing on the host could take without being bound to another address`,
     ],
+    verdicts: [bindingShares(holdings, range)],
     runs: [...runs, ...holdings],
+  };
+}
+
+/**
+ * @param {Holding[]} holdings - as in {@link runSourceAddresses}
+ * @param {import('../stage.mjs').Stage['range']} range
+ * @returns {import('../verdicts.mjs').Verdict}
+ */
+function bindingShares(holdings, { ports }) {
+  const held = holdings.map((each) => each.held);
+  return {
+    claim:
+      'source addresses: not bound, each destination has the whole range; bound, the first one has it, and the others of the host have none of it',
+    measured: `${held.join(', ')} of ${ports}`,
+    holds: held.join() === [ports, ports, ports, 0, ports, 0].join(),
   };
 }
 
