@@ -47,6 +47,19 @@ export function identityOf(upstream: string, credentials: Credentials): Identity
   };
 }
 
+/**
+ * One form for those who act as themselves: many clients name the user in both places of PLAIN, and are nobody else for it.
+ * A server that offers only LOGIN has no second place.
+ *
+ * @returns with the same secret, which is wiped for both
+ */
+export function inOneForm(credentials: Credentials): Credentials {
+  const { authenticationId, authorizationId } = credentials;
+  return authorizationId.equals(authenticationId)
+    ? { ...credentials, authorizationId: Buffer.alloc(0) }
+    : credentials;
+}
+
 /** The name that was presented, for the log: whoever it is, nothing is proven by it. */
 export function loginName(credentials: Credentials): string {
   return printable(credentials.authenticationId);

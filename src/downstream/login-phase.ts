@@ -2,7 +2,7 @@
 
 import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
-import { loginName, wipeCredentials } from '../identity.js';
+import { inOneForm, loginName, wipeCredentials } from '../identity.js';
 import type { Credentials } from '../identity.js';
 import type { FramedSocket } from '../net/framed-socket.js';
 import type { ServerTls } from '../net/server-tls.js';
@@ -245,7 +245,7 @@ export class LoginPhase<A> {
         break;
       case 'credentials':
         this.#isBusy = true;
-        this.#check(tag, step.credentials);
+        this.#check(tag, inOneForm(step.credentials));
     }
   }
 

@@ -229,6 +229,43 @@ describe('authorization identities', () => {
     });
   });
 
+  // mutt and mbsync name their user in both places.
+  it('takes the own name as none: one identity, and one credential', async () => {
+    const s = await stage();
+    const ways: readonly ((user: string) => string)[] = [
+      (user) => `LOGIN ${user} secret`,
+      (user) => `AUTHENTICATE PLAIN ${plain(user, 'secret', user)}`,
+    ];
+    for (const [user, order] of [
+      ['alice', ways],
+      ['bob', ways.toReversed()],
+    ] as const) {
+      for (const logIn of [...order, ...order]) {
+        const client = await s.connect();
+        expect((await client.command(logIn(user))).status).toBe('OK');
+        await expectMailOf(client, user);
+        await s.leave(client);
+        await s.untilPool({ leased: 0, resetting: 0 });
+      }
+    }
+    expect(s.upstream.loginAttempts.map((attempt) => [attempt.user, attempt.authorizationUser])).toEqual([
+      ['alice', ''],
+      ['bob', ''],
+    ]);
+    expect(await s.metric('pools')).toBe(2);
+  });
+
+  it('lets those in who name themselves where only LOGIN is offered', async () => {
+    const s = await stage({ upstream: { capabilitiesBeforeLogin: ['IMAP4rev1'] } });
+    for (const user of ['alice', 'bob']) {
+      const client = await s.connect();
+      const { status } = await client.command(`AUTHENTICATE PLAIN ${plain(user, 'secret', user)}`);
+      expect(status).toBe('OK');
+      await expectMailOf(client, user);
+    }
+    expect(s.upstream.loginAttempts.map(({ mechanism }) => mechanism)).toEqual(['LOGIN', 'LOGIN']);
+  });
+
   it('does not send one where only LOGIN is offered, which could not carry it', async () => {
     const s = await stage({ upstream: { capabilitiesBeforeLogin: ['IMAP4rev1'] } });
     const client = await s.connect();
