@@ -21,6 +21,9 @@ import { CommandCollector } from './command-collector.js';
 import { SASL_MECHANISMS, decodeBase64, passwordStep } from './sasl.js';
 import type { SaslExchange, SaslStep } from './sasl.js';
 
+/** So many commands of one client, then the others have their turn. */
+const MAX_COMMANDS_PER_TURN = 64;
+
 /** How a session ended that never logged in. */
 export type LoginPhaseEnd = 'logout' | 'half_close' | 'vanished' | 'limit' | 'tls';
 
@@ -62,6 +65,7 @@ export class LoginPhase<A> {
   #isBusy = false;
   #isShakingHands = false;
   #isOver = false;
+  #isOthersTurn = false;
 
   constructor(options: LoginPhaseOptions<A>) {
     this.#options = options;
@@ -102,9 +106,18 @@ export class LoginPhase<A> {
     return greetingCapabilities(this.#isLoginAllowed, this.#startTls !== undefined);
   }
 
-  #run(): void {
+  get #mayGoOn(): boolean {
+    if (this.#isBusy || this.#isShakingHands || this.#isOver || this.#isOthersTurn) return false;
     // A client that doesn't read its replies gets no more of them.
-    while (!this.#isBusy && !this.#isShakingHands && !this.#isOver && !this.#client.needsDrain) {
+    return !this.#client.needsDrain;
+  }
+
+  #run(): void {
+    for (let left = MAX_COMMANDS_PER_TURN; this.#mayGoOn; left -= 1) {
+      if (left === 0) {
+        this.#letOthers();
+        return;
+      }
       const collected = this.#collector.next();
       switch (collected.kind) {
         case 'more':
@@ -127,6 +140,17 @@ export class LoginPhase<A> {
           else this.#command(collected.command);
       }
     }
+  }
+
+  /** One packet has room for thousands of commands: whoever sent something meanwhile is served in between. */
+  #letOthers(): void {
+    this.#isOthersTurn = true;
+    setImmediate(() => {
+      this.#isOthersTurn = false;
+      this.#client.guard(() => {
+        this.#run();
+      });
+    });
   }
 
   #command(command: WholeCommand): void {
