@@ -1,4 +1,4 @@
-/** Owns the words identity and credentials: who an upstream connection acts as, and how that was proven. */
+/** Owns the words identity, credentials and presenter: who an upstream connection acts as, how that was proven, and by whom. */
 
 /**
  * What a client presented. All fields are raw bytes: a user name or password need not be UTF-8.
@@ -18,6 +18,16 @@ export interface Credentials {
 
 /** The SASL mechanisms that carry a token (RFC 7628). */
 export type BearerMechanism = 'OAUTHBEARER' | 'XOAUTH2';
+
+/** Who presents credentials. */
+export interface Presenter {
+  /** The client's address; undefined by a Unix socket. */
+  readonly address: string | undefined;
+  /** Whether this session has presented wrong credentials before. */
+  readonly hasFailed: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
 
 /** Who an upstream connection acts as; decoded bytes, never lower-cased or trimmed. */
 export interface Identity {

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 
 import type { ProxyError } from '../errors.js';
 import { wipeCredentials } from '../identity.js';
-import type { Credentials, Identity } from '../identity.js';
+import type { Credentials, Identity, Presenter } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
 import type { ServerTls } from '../net/server-tls.js';
@@ -47,16 +47,6 @@ export interface SessionLogin {
 export interface SessionWish extends LeaseWish {
   /** Whether the credentials are still there for a login. */
   readonly canLogIn: boolean;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
-}
-
-/** Who presents credentials. */
-export interface Presenter {
-  /** The client's address; undefined by a Unix socket. */
-  readonly address: string | undefined;
-  /** Whether wrong credentials came before in this session. */
-  readonly hasFailed: boolean;
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal;
 }

@@ -3,7 +3,7 @@
 import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import { identityOf } from '../identity.js';
-import type { Credentials, Identity } from '../identity.js';
+import type { Credentials, Identity, Presenter } from '../identity.js';
 import type { Capabilities, UpstreamConnection } from '../upstream/connection.js';
 import type { EnableRequest } from '../wire/enable.js';
 import type { ConnectionPools } from './connection-pools.js';
@@ -11,16 +11,6 @@ import type { CredentialCache, KnownCredentials } from './credential-cache.js';
 import type { Lease } from './lease.js';
 import type { UpstreamGate } from './upstream-gate.js';
 import type { Claim, VerificationLane } from './verification-lane.js';
-
-/** Who presents credentials. */
-export interface Presenter {
-  /** The client's address; undefined by a Unix socket. */
-  readonly address: string | undefined;
-  /** Whether this session has presented wrong credentials before. */
-  readonly hasFailed: boolean;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
-}
 
 /** What a session wants of its lease. */
 export interface LeaseWish {
