@@ -8,9 +8,9 @@ import type { Credentials, Identity, Presenter } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
 import type { ServerTls } from '../net/server-tls.js';
-import type { Lease } from '../pool/lease.js';
+import type { Lease, SessionWish } from '../pool/lease.js';
 import { byeReply } from '../relay/local-replies.js';
-import type { LeaseSource, LeaseWish } from '../relay/lease-desk.js';
+import type { LeaseSource } from '../relay/lease-desk.js';
 import type { IdentityMemory } from '../relay/memory.js';
 import { Relay } from '../relay/relay.js';
 import type { RelayEnd } from '../relay/relay-end.js';
@@ -41,14 +41,6 @@ export interface SessionLogin {
   acquire(wish: SessionWish): Promise<Lease>;
   /** As in the relay's options. */
   exchange: LeaseSource['exchange'];
-}
-
-/** What the session wants of a lease. */
-export interface SessionWish extends LeaseWish {
-  /** Whether the credentials are still there for a login. */
-  readonly canLogIn: boolean;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
 }
 
 export interface SessionOptions {

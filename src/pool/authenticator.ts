@@ -8,21 +8,9 @@ import type { Capabilities, UpstreamConnection } from '../upstream/connection.js
 import type { EnableRequest } from '../wire/enable.js';
 import type { ConnectionPools } from './connection-pools.js';
 import type { CredentialCache, KnownCredentials } from './credential-cache.js';
-import type { Lease } from './lease.js';
+import type { Lease, SessionWish } from './lease.js';
 import type { UpstreamGate } from './upstream-gate.js';
 import type { Claim, VerificationLane } from './verification-lane.js';
-
-/** What a session wants of its lease. */
-export interface LeaseWish {
-  /** What is to be enabled on the connection. */
-  readonly enable: EnableRequest | undefined;
-  /** Whether the session had a lease before. */
-  readonly isSwap: boolean;
-  /** Whether the credentials may still be used for a login. */
-  readonly canLogIn: boolean;
-  /** Aborted when the client has gone. */
-  readonly signal: AbortSignal;
-}
 
 export interface Authenticated {
   readonly identity: Identity;
@@ -40,7 +28,7 @@ export interface Authenticated {
    *
    * @throws ProxyError; `credentials` if the upstream does not accept them any more
    */
-  acquire(wish: LeaseWish): Promise<Lease>;
+  acquire(wish: SessionWish): Promise<Lease>;
   /** As {@link ConnectionPools.exchange}. */
   exchange(lease: Lease, enable: EnableRequest): Promise<Lease>;
 }

@@ -21,6 +21,22 @@ export interface LeaseHolder {
   reclaim(): void;
 }
 
+/** What a session wants of its lease. */
+export interface LeaseWish {
+  /** What is to be enabled on the connection. */
+  readonly enable: EnableRequest | undefined;
+  /** Whether the session had a lease before. */
+  readonly isSwap: boolean;
+}
+
+/** The same, with what the session can do for it. */
+export interface SessionWish extends LeaseWish {
+  /** Whether the credentials may still be used for a login. */
+  readonly canLogIn: boolean;
+  /** Aborted when the client has gone. */
+  readonly signal: AbortSignal;
+}
+
 export interface LeaseOptions {
   readonly connection: UpstreamConnection;
   /** Whether another session used the connection before. */

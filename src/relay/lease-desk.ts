@@ -2,16 +2,9 @@
 
 import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
-import type { Lease } from '../pool/lease.js';
+import type { Lease, LeaseWish } from '../pool/lease.js';
 import type { EnableRequest } from '../wire/enable.js';
 import type { FirstCommand } from './first-command.js';
-
-/** What the session wants of a lease. */
-export interface LeaseWish {
-  readonly enable: EnableRequest | undefined;
-  /** Whether it had a lease before. */
-  readonly isSwap: boolean;
-}
 
 export interface LeaseSource {
   /** The session gives up waiting when it has ended; a lease that comes later is still taken over. */
