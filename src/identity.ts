@@ -29,6 +29,9 @@ export interface Presenter {
   readonly signal: AbortSignal;
 }
 
+/** By what credentials were found to be right; `cached`: no upstream was asked. */
+export type LoginOutcome = 'cached' | 'upstream';
+
 /** Who an upstream connection acts as; decoded bytes, never lower-cased or trimmed. */
 export interface Identity {
   /** Equal keys are equal identities: length-prefixed, so no two different ones share a key. */

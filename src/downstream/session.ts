@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 
 import type { ProxyError } from '../errors.js';
 import { wipeCredentials } from '../identity.js';
-import type { Credentials, Identity, Presenter } from '../identity.js';
+import type { Credentials, Identity, LoginOutcome, Presenter } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
 import type { ServerTls } from '../net/server-tls.js';
@@ -33,7 +33,7 @@ export type SessionState = 'login' | 'waiting' | 'active' | 'idle' | 'closing';
 export interface SessionLogin {
   readonly identity: Identity;
   readonly capabilities: readonly string[];
-  readonly outcome: 'cached' | 'upstream';
+  readonly outcome: LoginOutcome;
   readonly lease: Lease | undefined;
   /** What the identity was answered before; the relay's to fill. */
   readonly memory: IdentityMemory;
@@ -62,7 +62,7 @@ export interface SessionOptions {
 }
 
 export interface SessionEvents {
-  onLogin(outcome: 'cached' | 'upstream', durationMs: number): void;
+  onLogin(outcome: LoginOutcome, durationMs: number): void;
   onLoginFailed(error: ProxyError, attempt: LoginAttempt): void;
   onCommand(row: VerbRow): void;
   /** The socket is gone. */

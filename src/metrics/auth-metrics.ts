@@ -1,13 +1,11 @@
 /** Owns the metrics of the credential cache. */
 
+import type { CredentialLookup } from '../pool/authenticator.js';
 import type { CredentialEviction } from '../pool/credential-cache.js';
 import type { MetricRegistry } from './registry.js';
 import type { Series } from './series.js';
 
 const EVICTIONS = ['ttl', 'size', 'refused'] as const satisfies CredentialEviction[];
-
-/** `refused`: the same wrong credential again, answered from memory. */
-export type AuthLookup = 'hit' | 'miss' | 'refused';
 
 export class AuthMetrics {
   readonly #lookups: Series;
@@ -33,7 +31,7 @@ export class AuthMetrics {
     });
   }
 
-  lookedUp(result: AuthLookup): void {
+  lookedUp(result: CredentialLookup): void {
     this.#lookups.add();
     if (result === 'hit') this.#hits.add();
     if (result === 'refused') this.#failureHits.add();

@@ -2,6 +2,7 @@
 
 import type { SessionState } from '../downstream/session.js';
 import type { ProxyError } from '../errors.js';
+import type { LoginOutcome } from '../identity.js';
 import { LOGIN_FAILURE_REASON, LOGIN_FAILURE_REASONS } from './error-reasons.js';
 import type { LoginFailureReason } from './error-reasons.js';
 import type { DurationSeries, MetricRegistry } from './registry.js';
@@ -22,9 +23,7 @@ const REJECT_REASONS = [
 /** Why an accepted socket was turned away before it became a session. */
 export type ClientRejectReason = (typeof REJECT_REASONS)[number];
 
-const LOGIN_OUTCOMES = ['cached', 'upstream'] as const;
-/** `cached`: no upstream was asked. */
-export type LoginOutcome = (typeof LOGIN_OUTCOMES)[number];
+const LOGIN_OUTCOMES = ['cached', 'upstream'] as const satisfies LoginOutcome[];
 
 const LOGIN_BUCKETS_SECONDS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30];
 

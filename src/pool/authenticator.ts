@@ -3,7 +3,7 @@
 import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import { identityOf } from '../identity.js';
-import type { Credentials, Identity, Presenter } from '../identity.js';
+import type { Credentials, Identity, LoginOutcome, Presenter } from '../identity.js';
 import type { Capabilities, UpstreamConnection } from '../upstream/connection.js';
 import type { EnableRequest } from '../wire/enable.js';
 import type { ConnectionPools } from './connection-pools.js';
@@ -18,8 +18,7 @@ export interface Authenticated {
   readonly capabilities: Capabilities;
   /** As in {@link KnownCredentials}. */
   readonly memory: object;
-  /** `cached`: no upstream was asked. */
-  readonly outcome: 'cached' | 'upstream';
+  readonly outcome: LoginOutcome;
   /** The connection whose login proved the credentials, if it found room; the caller must release or discard it. */
   readonly lease: Lease | undefined;
   /**
@@ -95,7 +94,7 @@ export class Authenticator {
   #authenticated(
     known: KnownCredentials,
     { credentials, fingerprint, presenter }: Presented,
-    outcome: Authenticated['outcome'],
+    outcome: LoginOutcome,
     lease?: Lease,
   ): Authenticated {
     const { pools, connect, gate } = this.#options;
