@@ -13,6 +13,7 @@ import type { SessionLogin } from './downstream/session.js';
 import { clientTlsEvents, eventsFor, portEvents } from './events.js';
 import type { Logger } from './log.js';
 import { ProxyMetrics } from './metrics/proxy-metrics.js';
+import type { ProxyState } from './metrics/proxy-metrics.js';
 import { hostPort } from './net/host-port.js';
 import { openListener } from './net/listener.js';
 import type { Listener } from './net/listener.js';
@@ -44,9 +45,6 @@ const MIN_HALF_CLOSE_MS = 1_000;
 const PURGE_INTERVAL_MS = 60_000;
 /** For the server to close first, behind the last reset. */
 const CLOSE_GRACE_MS = 2_000;
-
-/** `draining` from the first signal on. */
-export type AppState = 'running' | 'draining';
 
 export interface AppOptions {
   readonly config: Config;
@@ -82,7 +80,7 @@ export async function startApp(options: AppOptions): Promise<App> {
       ? undefined
       : await ClientTls.open(config.clientTls, clientTlsEvents(logger));
   const upstreamName = hostPort(config.upstream.host, config.upstream.port);
-  let state: AppState = 'running';
+  let state: ProxyState = 'running';
   const portFacts = await readPortFacts();
   const budget = portBudget(portFacts, config.upstream.sourceAddresses.length);
   const ports = new Ports({

@@ -14,6 +14,7 @@ import type { Exposition } from './registry.js';
 import { UpstreamMetrics } from './upstream-metrics.js';
 
 const PROXY_STATES = ['running', 'draining'] as const;
+/** `draining` from the first signal on. */
 export type ProxyState = (typeof PROXY_STATES)[number];
 
 /** Asked once per scrape. */
