@@ -7,7 +7,6 @@ import type { ProxyError } from '../errors.js';
 import type { Credentials } from '../identity.js';
 import { FramedSocket } from '../net/framed-socket.js';
 import type { FaultReporter } from '../net/framed-socket.js';
-import { hostPort } from '../net/host-port.js';
 import type { CapabilitySet } from '../wire/capability.js';
 import { LineFramer } from '../wire/line-framer.js';
 import { UpstreamConnection } from './connection.js';
@@ -45,8 +44,6 @@ export interface UpstreamOptions extends DialOptions {
 
 /** The server at the other end: the only one that opens connections to it. */
 export class Upstream {
-  /** host:port as configured. */
-  readonly name: string;
   readonly #options: UpstreamOptions;
   #lastId = 0;
   #serverId: Readonly<Record<string, string>> = {};
@@ -57,7 +54,6 @@ export class Upstream {
   constructor(options: UpstreamOptions) {
     // One listener for each connection that is being opened: any number is right.
     setMaxListeners(0, this.#closing.signal);
-    this.name = hostPort(options.host, options.port);
     this.#options = options;
   }
 
