@@ -5,7 +5,7 @@ export type Fact<T> =
   | {
       readonly isKnown: true;
       readonly value: T;
-      /** A path, a command, a registry value, or `default of ...` where the system says nothing else. */
+      /** A path, a command, a registry value, or whose constant or default it is where the system says nothing. */
       readonly source: string;
     }
   | { readonly isKnown: false; readonly why: string };
@@ -42,7 +42,7 @@ export interface FactSources {
  */
 export const ASSUMED_TIME_WAIT_MS = 120_000;
 
-export const HIGHEST_PORT = 65_535;
+const HIGHEST_PORT = 65_535;
 
 export function known<T>(value: T, source: string): Fact<T> {
   return { isKnown: true, value, source };
@@ -73,11 +73,11 @@ export async function factFrom<T>(
   }
 }
 
-/** @returns undefined unless both are ports that can be chosen, in this order */
-export function portRange(lowest: number, highest: number, reservedCount = 0): PortRange | undefined {
+/** Without reserved ports. @returns undefined unless both are ports that can be chosen, in this order */
+export function portRange(lowest: number, highest: number): PortRange | undefined {
   const isRange =
     Number.isSafeInteger(lowest) && Number.isSafeInteger(highest) && lowest >= 1 && lowest <= highest;
-  return isRange && highest <= HIGHEST_PORT ? { lowest, highest, reservedCount } : undefined;
+  return isRange && highest <= HIGHEST_PORT ? { lowest, highest, reservedCount: 0 } : undefined;
 }
 
 /** @returns undefined unless the text is one whole number, with white space around it or not */

@@ -6,7 +6,7 @@ export const PORT_PRESSURE_LEVELS = ['none', 'medium', 'high'] as const;
 export type PortPressureLevel = (typeof PORT_PRESSURE_LEVELS)[number];
 
 /** Shares of the ports towards one server. */
-export const MEDIUM_MARK = 0.6;
+const MEDIUM_MARK = 0.6;
 export const HIGH_MARK = 0.8;
 /** A level is left this much below the mark at which it was entered. */
 const HYSTERESIS = 0.1;

@@ -13,8 +13,6 @@ export interface PortWatchOptions {
   readonly read: ((signal: AbortSignal) => Promise<TableReading>) | undefined;
   /** Own accounting of this moment. */
   readonly own: () => PortUse;
-  /** At least this from the end of one reading to the next. @defaultValue 5000 */
-  readonly minPauseMs?: number;
   /** Older readings are not believed. @defaultValue 120000 */
   readonly maxAgeMs?: number;
   /** A reading ended, well or not. Must not throw. */
@@ -36,6 +34,7 @@ export interface PortSnapshot extends PortUse {
   readonly failures: number;
 }
 
+/** At least this from the end of one reading to the next. */
 const MIN_PAUSE_MS = 5_000;
 const MAX_AGE_MS = 120_000;
 /** About 1 % of the time goes into readings, unless one takes so long that nothing would be known in between. */
@@ -107,8 +106,8 @@ export class PortWatch {
       if (this.#stopping.signal.aborted) return;
       this.#take(reading);
       this.#options.onReading?.(reading);
-      const { minPauseMs = MIN_PAUSE_MS, maxAgeMs = MAX_AGE_MS } = this.#options;
-      const pauseMs = Math.max(minPauseMs, Math.min(maxAgeMs / 2, PAUSE_PER_DURATION * reading.durationMs));
+      const { maxAgeMs = MAX_AGE_MS } = this.#options;
+      const pauseMs = Math.max(MIN_PAUSE_MS, Math.min(maxAgeMs / 2, PAUSE_PER_DURATION * reading.durationMs));
       this.#cancelPause = this.#schedule(() => this.#next(read), pauseMs);
     });
   }
