@@ -15,8 +15,6 @@ export type ListenerAddress =
   | { readonly kind: 'unix'; readonly path: string; readonly mode?: number; readonly group?: string };
 
 export interface Listener {
-  /** `tcp` or `unix`: the label of metrics. */
-  readonly kind: ListenerAddress['kind'];
   /** Where it listens, with the port that the system chose if 0 was asked for. */
   readonly address: string;
   readonly port: number | undefined;
@@ -66,7 +64,6 @@ export async function openListener(address: ListenerAddress, events: ListenerEve
   const bound = server.address();
   const port = typeof bound === 'object' && bound !== null ? bound.port : undefined;
   return {
-    kind: address.kind,
     address: address.kind === 'unix' ? address.path : hostPort(address.host, port ?? address.port),
     port,
     close,
