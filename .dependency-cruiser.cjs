@@ -87,9 +87,9 @@ module.exports = {
     ...tableRules,
     {
       name: 'leaves-import-nothing-of-ours',
-      comment: 'errors.ts, identity.ts, log.ts and version.ts are leaves.',
+      comment: 'errors.ts, identity.ts, log.ts, log-output.ts and version.ts are leaves.',
       severity: 'error',
-      from: { path: '^src/(errors|identity|log|version)\\.ts$' },
+      from: { path: '^src/(errors|identity|log|log-output|version)\\.ts$' },
       to: { path: '^src/' },
     },
     {
@@ -97,7 +97,7 @@ module.exports = {
       comment: 'Only the top-level files import log.ts; everybody else reports events.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(app|events|main)\\.ts$' },
-      to: { path: '^src/log\\.ts$' },
+      to: { path: '^src/log(-output)?\\.ts$' },
     },
     {
       name: 'nobody-imports-the-top',
@@ -112,7 +112,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: `^src/((${folders.join('|')})/|(app|client-tls|dial-options|events|main|version|errors|identity|log)\\.ts$)`,
+        pathNot: `^src/((${folders.join('|')})/|(app|client-tls|dial-options|events|main|version|errors|identity|log|log-output)\\.ts$)`,
       },
       to: {},
     },

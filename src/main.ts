@@ -10,8 +10,9 @@ import { loadConfigFromProcess } from './config/process-env.js';
 import { configWarnings } from './config/warnings.js';
 import { CHECK_USAGE } from './doctor/arguments.js';
 import { UsageError, checkCommand } from './doctor/command.js';
-import { createLogger, standardOutput } from './log.js';
+import { createLogger } from './log.js';
 import type { Logger } from './log.js';
+import { standardOutput } from './log-output.js';
 import { VERSION, revision } from './version.js';
 
 /** sysexits.h EX_CONFIG: supervisors need not start us again before the configuration has changed. */

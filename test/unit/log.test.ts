@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { createLogger, LogOutput } from '../../src/log.js';
+import { createLogger } from '../../src/log.js';
 import type { Logger, LogLevel } from '../../src/log.js';
+import { LogOutput } from '../../src/log-output.js';
 
 interface Captured {
   readonly logger: Logger;
