@@ -4,6 +4,7 @@
 // A `types` target may be reached by `import type` only; an `any` target by every import.
 const ERRORS = '^src/errors\\.ts$';
 const IDENTITY = '^src/identity\\.ts$';
+const LOOPBACK = '^src/loopback\\.ts$';
 const CONNECTION = '^src/upstream/connection\\.ts$';
 const LEASE = '^src/pool/lease\\.ts$';
 
@@ -13,9 +14,9 @@ const table = {
   config: { any: [ERRORS] },
   net: { any: [ERRORS], types: ['^src/wire/'] },
   upstream: { any: ['^src/wire/', '^src/net/', ERRORS, IDENTITY] },
-  pool: { any: [ERRORS, IDENTITY], types: ['^src/upstream/', '^src/wire/enable\\.ts$'] },
+  pool: { any: [ERRORS, IDENTITY, LOOPBACK], types: ['^src/upstream/', '^src/wire/enable\\.ts$'] },
   limits: { any: [ERRORS, IDENTITY] },
-  ports: { any: [ERRORS] },
+  ports: { any: [ERRORS, LOOPBACK] },
   relay: { any: ['^src/wire/', '^src/net/', ERRORS], types: [CONNECTION, LEASE] },
   downstream: {
     any: ['^src/wire/', '^src/net/', '^src/relay/', '^src/limits/', ERRORS, IDENTITY],
@@ -87,9 +88,9 @@ module.exports = {
     ...tableRules,
     {
       name: 'leaves-import-nothing-of-ours',
-      comment: 'errors.ts, identity.ts, log.ts, log-output.ts and version.ts are leaves.',
+      comment: 'errors.ts, identity.ts, log.ts, log-output.ts, loopback.ts and version.ts are leaves.',
       severity: 'error',
-      from: { path: '^src/(errors|identity|log|log-output|version)\\.ts$' },
+      from: { path: '^src/(errors|identity|log|log-output|loopback|version)\\.ts$' },
       to: { path: '^src/' },
     },
     {
@@ -112,7 +113,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: '^src/',
-        pathNot: `^src/((${folders.join('|')})/|(app|client-tls|dial-options|events|main|version|errors|identity|log|log-output)\\.ts$)`,
+        pathNot: `^src/((${folders.join('|')})/|(app|client-tls|dial-options|events|main|version|errors|identity|log|log-output|loopback)\\.ts$)`,
       },
       to: {},
     },

@@ -4,6 +4,7 @@ import { asProxyError } from '../errors.js';
 import type { ProxyError } from '../errors.js';
 import { identityOf } from '../identity.js';
 import type { Credentials, Identity, LoginOutcome, Presenter } from '../identity.js';
+import { isLoopbackAddress } from '../loopback.js';
 import type { Capabilities, UpstreamConnection } from '../upstream/connection.js';
 import type { EnableRequest } from '../wire/enable.js';
 import type { ConnectionPools } from './connection-pools.js';
@@ -53,9 +54,6 @@ interface Presented {
   readonly fingerprint: string;
   readonly presenter: Presenter;
 }
-
-/** Whoever comes from this host may be a webmail, and then everybody. */
-const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
 
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
@@ -131,7 +129,8 @@ export class Authenticator {
     const attempt = {
       identityKey: identity.key,
       source: address ?? 'unix',
-      isSourceShared: address === undefined || LOOPBACK.test(address),
+      // Whoever comes from this host may be a webmail, and then everybody.
+      isSourceShared: address === undefined || isLoopbackAddress(address),
       claim: this.#claim(presented),
       isIdentityKnown: cache.hasAccepted(identity),
     };

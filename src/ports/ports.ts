@@ -1,5 +1,6 @@
 /** Owns the view of the ports towards one upstream: how many are taken, how short they are, and what would spare them. */
 
+import { isLoopbackAddress } from '../loopback.js';
 import { OwnPorts } from './own-ports.js';
 import type { PortCloser } from './own-ports.js';
 import { timeWaitMsOf, usedShare } from './port-budget.js';
@@ -172,7 +173,7 @@ export class Ports {
     if (!timeWaitReuse.isKnown || timeWaitReuse.value === 'never') return true;
     if (timeWaitReuse.value === 'always') return false;
     const endpoints = [...this.#endpoints.values()];
-    return endpoints.length === 0 || !endpoints.every(({ address }) => LOOPBACK.test(address));
+    return endpoints.length === 0 || !endpoints.every(({ address }) => isLoopbackAddress(address));
   }
 
   /** All of them until one has ended: the worst is feared where nothing is known. */
@@ -200,5 +201,3 @@ export class Ports {
     onExhausting(advice, budget.limit);
   }
 }
-
-const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/;
