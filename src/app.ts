@@ -26,7 +26,7 @@ import { CredentialCache } from './pool/credential-cache.js';
 import { UpstreamGate } from './pool/upstream-gate.js';
 import { VerificationLane } from './pool/verification-lane.js';
 import { portBudget } from './ports/port-budget.js';
-import { readPortFacts } from './ports/port-range.js';
+import { readPortFacts } from './ports/read-port-facts.js';
 import { Ports } from './ports/ports.js';
 import { readSocketTable } from './ports/socket-table.js';
 import { readSystemSockets } from './ports/sockstat.js';

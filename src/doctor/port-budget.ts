@@ -1,8 +1,8 @@
 /** Owns what is said of the port budget: how many new connections a second this machine can open towards one server. */
 
 import { portBudget, timeWaitMsOf } from '../ports/port-budget.js';
-import { readPortFacts } from '../ports/port-range.js';
-import type { PortFactsOptions } from '../ports/port-range.js';
+import { readPortFacts } from '../ports/read-port-facts.js';
+import type { PortFactsOptions } from '../ports/read-port-facts.js';
 import type { Report } from './report.js';
 
 /** Reports the budget. Never rejects. */

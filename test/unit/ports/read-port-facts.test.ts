@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import type { PortFacts } from '../../../src/ports/port-facts.js';
-import { readPortFacts } from '../../../src/ports/port-range.js';
+import { readPortFacts } from '../../../src/ports/read-port-facts.js';
 
 const fixture = (name: string): string =>
   readFileSync(new URL(`../../fixtures/ports/${name}`, import.meta.url), 'latin1');
