@@ -2,6 +2,8 @@
 
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
+import { unmapped } from './mapped-address.js';
+
 export class NetworkList {
   readonly #list = new BlockList();
 
@@ -15,9 +17,9 @@ export class NetworkList {
     }
   }
 
-  /** IPv4 addresses in IPv6 clothes (`::ffff:10.0.0.1`) are looked up as IPv4. */
+  /** IPv4 addresses in IPv6 clothes are looked up as IPv4. */
   has(address: string): boolean {
-    const plain = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+    const plain = unmapped(address);
     if (isIPv4(plain)) return this.#list.check(plain, 'ipv4');
     return isIPv6(plain) && this.#list.check(plain, 'ipv6');
   }

@@ -2,6 +2,8 @@
 
 import { SocketAddress, isIPv4, isIPv6 } from 'node:net';
 
+import { unmapped } from './mapped-address.js';
+
 /** What whoever forwards the connection says of the client. */
 export interface ProxyHeader {
   /** Where the client is; undefined: nothing is said, so that the connection's own address counts. */
@@ -15,6 +17,5 @@ export function plainAddress(text: string, family: 'ipv4' | 'ipv6'): string | un
   if (family === 'ipv4') return isIPv4(text) ? text : undefined;
   // A zone is of no meaning on another machine.
   if (!isIPv6(text) || text.includes('%')) return undefined;
-  const { address } = new SocketAddress({ address: text, family });
-  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+  return unmapped(new SocketAddress({ address: text, family }).address);
 }
