@@ -6,20 +6,13 @@ import { inOneForm, loginName, wipeCredentials } from '../identity.js';
 import type { Credentials } from '../identity.js';
 import type { FramedSocket } from '../net/framed-socket.js';
 import type { ServerTls } from '../net/server-tls.js';
-import {
-  badReply,
-  byeReply,
-  capabilityReply,
-  idReply,
-  logoutReply,
-  refusalReply,
-} from '../relay/local-replies.js';
+import { badReply, byeReply, capabilityReply, idReply, logoutReply } from '../relay/local-replies.js';
 import { ArgumentReader } from '../wire/argument-reader.js';
 import type { WholeCommand } from '../wire/argument-reader.js';
 import { readCommandHead, readTag } from '../wire/command-head.js';
 import { CommandCollector } from './command-collector.js';
-import { SASL_MECHANISMS, decodeBase64, passwordStep } from './sasl.js';
-import type { SaslExchange, SaslStep } from './sasl.js';
+import { SaslDialogue } from './sasl-dialogue.js';
+import { SASL_MECHANISMS, passwordStep } from './sasl.js';
 
 /** So many commands of one client, then the others have their turn. */
 const MAX_COMMANDS_PER_TURN = 64;
@@ -56,10 +49,7 @@ export class LoginPhase<A> {
   readonly #options: LoginPhaseOptions<A>;
   readonly #client: FramedSocket;
   readonly #collector: CommandCollector;
-  /** A SASL exchange that waits for the client's next line. */
-  #exchange: { readonly tag: string; readonly take: SaslExchange } | undefined;
-  /** A refusal of a token whose reason the client was told, and is to acknowledge (RFC 7628 §3.2.3). */
-  #refusal: { readonly tag: string; readonly reply: string } | undefined;
+  readonly #dialogue: SaslDialogue;
   #isLoginAllowed: boolean;
   #startTls: ServerTls | undefined;
   #isBusy = false;
@@ -73,6 +63,14 @@ export class LoginPhase<A> {
     this.#startTls = options.startTls;
     this.#client = options.client;
     this.#collector = new CommandCollector(options.client.framer);
+    this.#dialogue = new SaslDialogue({
+      write: (reply) => {
+        this.#client.write(reply);
+      },
+      onCredentials: (tag, credentials) => {
+        this.#check(tag, inOneForm(credentials));
+      },
+    });
   }
 
   /** Whether credentials are being checked. */
@@ -135,8 +133,7 @@ export class LoginPhase<A> {
           this.#end('limit');
           break;
         case 'command':
-          if (this.#refusal !== undefined) this.#acknowledged(this.#refusal, collected.command);
-          else if (this.#exchange !== undefined) this.#response(this.#exchange, collected.command);
+          if (this.#dialogue.isOpen) this.#dialogue.take(collected.command);
           else this.#command(collected.command);
       }
     }
@@ -220,7 +217,8 @@ export class LoginPhase<A> {
       this.#client.write(badReply(tag, 'LOGIN takes a user name and a password'));
       return;
     }
-    this.#step(tag, passwordStep({ authenticationId, authorizationId: Buffer.alloc(0), secret }));
+    const authorizationId = Buffer.alloc(0);
+    this.#dialogue.conclude(tag, passwordStep({ authenticationId, authorizationId, secret }));
   }
 
   #authenticate(tag: string, reader: ArgumentReader): void {
@@ -237,43 +235,11 @@ export class LoginPhase<A> {
       this.#client.write(`${tag} NO [CANNOT] No such authentication mechanism here\r\n`);
       return;
     }
-    const exchange = { tag, take: mechanism.begin() };
-    if (initial === undefined)
-      this.#step(tag, { kind: 'challenge', text: mechanism.firstChallenge }, exchange);
-    else this.#take(exchange, initial);
-  }
-
-  /** The client's answer to a challenge; `*` cancels (RFC 9051 §6.2.2). */
-  #response(exchange: { tag: string; take: SaslExchange }, command: WholeCommand): void {
-    this.#exchange = undefined;
-    const text = command.lines[0]?.toString('latin1') ?? '';
-    if (text === '*' || command.literals.length > 0)
-      this.#client.write(badReply(exchange.tag, 'AUTHENTICATE cancelled'));
-    else this.#take(exchange, text);
-  }
-
-  #take(exchange: { tag: string; take: SaslExchange }, base64: string): void {
-    const response = decodeBase64(base64);
-    if (response === undefined) this.#client.write(badReply(exchange.tag, 'That is no base64'));
-    else this.#step(exchange.tag, exchange.take(response), exchange);
-  }
-
-  #step(tag: string, step: SaslStep, exchange?: { tag: string; take: SaslExchange }): void {
-    switch (step.kind) {
-      case 'challenge':
-        this.#exchange = exchange;
-        this.#client.write(`+ ${step.text}\r\n`);
-        break;
-      case 'malformed':
-        this.#client.write(badReply(tag, step.reason));
-        break;
-      case 'credentials':
-        this.#isBusy = true;
-        this.#check(tag, inOneForm(step.credentials));
-    }
+    this.#dialogue.begin(tag, mechanism, initial);
   }
 
   #check(tag: string, credentials: Credentials): void {
+    this.#isBusy = true;
     this.#options.authenticate(credentials).then(
       (accepted) => {
         this.#client.guard(() => {
@@ -294,26 +260,8 @@ export class LoginPhase<A> {
   #refused(tag: string, failure: ProxyError, user: string): void {
     this.#options.onLoginFailed(failure, user);
     this.#isBusy = false;
-    if (!this.#isOver) this.#refuse(tag, failure);
+    if (!this.#isOver) this.#dialogue.refuse(tag, failure);
     this.#run();
-  }
-
-  /** In the server's own words, from the challenge on; this is one attempt there, however often it is said here. */
-  #refuse(tag: string, { refusal, upstreamRefusal }: ProxyError): void {
-    const reply = refusalReply(tag, refusal);
-    const challenge = upstreamRefusal?.challenge;
-    if (challenge === undefined) {
-      this.#client.write(reply);
-      return;
-    }
-    this.#refusal = { tag, reply };
-    this.#client.write(`+ ${challenge}\r\n`);
-  }
-
-  /** The client's answer to an error challenge means nothing, but for `*`. */
-  #acknowledged({ tag, reply }: { tag: string; reply: string }, { lines: [line] }: WholeCommand): void {
-    this.#refusal = undefined;
-    this.#client.write(line?.toString('latin1') === '*' ? badReply(tag, 'AUTHENTICATE cancelled') : reply);
   }
 
   #isPrivacyMissing(tag: string): boolean {

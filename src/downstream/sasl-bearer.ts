@@ -2,7 +2,7 @@
 
 import type { BearerMechanism, Credentials } from '../identity.js';
 import { hasForbiddenByte, malformed } from './sasl-mechanism.js';
-import type { SaslMechanism, SaslStep } from './sasl-mechanism.js';
+import type { SaslEnd, SaslMechanism } from './sasl-mechanism.js';
 
 /** All of these are read as latin1, so that no byte is lost. */
 const XOAUTH2 = /^user=([^\x01]*)\x01auth=(bearer [^\x01]*)\x01\x01$/i;
@@ -40,7 +40,7 @@ export const oauthbearer: SaslMechanism = {
 };
 
 /** Token credentials, unless one of the fields could be read as more than one on its way to the upstream. */
-function tokenStep(mechanism: BearerMechanism, user: string, auth: string): SaslStep {
+function tokenStep(mechanism: BearerMechanism, user: string, auth: string): SaslEnd {
   const token = BEARER.exec(auth)?.[1] ?? '';
   if (user === '') return malformed('The user name is empty');
   if (token === '') return malformed('The token is empty, or of another type than Bearer');

@@ -2,11 +2,13 @@
 
 import type { Credentials } from '../identity.js';
 
-/** A step of an exchange: ask the client for a line, or be done. */
-export type SaslStep =
-  | { readonly kind: 'challenge'; readonly text: string }
+/** The end of an exchange. */
+export type SaslEnd =
   | { readonly kind: 'credentials'; readonly credentials: Credentials }
   | { readonly kind: 'malformed'; readonly reason: string };
+
+/** A step of an exchange: ask the client for a line, or be done. */
+export type SaslStep = { readonly kind: 'challenge'; readonly text: string } | SaslEnd;
 
 /** One exchange; each call takes the client's next response, decoded. */
 export type SaslExchange = (response: Buffer) => SaslStep;
@@ -17,7 +19,7 @@ export interface SaslMechanism {
   begin(): SaslExchange;
 }
 
-export const malformed = (reason: string): SaslStep => ({ kind: 'malformed', reason });
+export const malformed = (reason: string): SaslEnd => ({ kind: 'malformed', reason });
 
 /** NUL, SOH, LF and CR: what separates the fields of messages and the lines of a log. */
 export function hasForbiddenByte(bytes: Buffer): boolean {

@@ -6,9 +6,7 @@
 import type { Credentials } from '../identity.js';
 import { oauthbearer, xoauth2 } from './sasl-bearer.js';
 import { hasForbiddenByte, malformed } from './sasl-mechanism.js';
-import type { SaslMechanism, SaslStep } from './sasl-mechanism.js';
-
-export type { SaslExchange, SaslStep } from './sasl-mechanism.js';
+import type { SaslEnd, SaslMechanism } from './sasl-mechanism.js';
 
 const NUL = 0;
 
@@ -53,7 +51,7 @@ export const SASL_MECHANISMS: ReadonlyMap<string, SaslMechanism> = new Map([
  *
  * @param fields - taken over by the credentials
  */
-export function passwordStep(fields: Omit<Credentials, 'kind'>): SaslStep {
+export function passwordStep(fields: Omit<Credentials, 'kind'>): SaslEnd {
   const { authenticationId, authorizationId, secret } = fields;
   if (authenticationId.length === 0) return malformed('The user name is empty');
   if ([authenticationId, authorizationId].some(hasForbiddenByte))

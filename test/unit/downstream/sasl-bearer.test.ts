@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SASL_MECHANISMS } from '../../../src/downstream/sasl.js';
-import type { SaslStep } from '../../../src/downstream/sasl.js';
+import type { SaslStep } from '../../../src/downstream/sasl-mechanism.js';
 import type { BearerMechanism, Credentials } from '../../../src/identity.js';
 import { bearerMechanism, bearerResponse, readErrorChallenge } from '../../../src/upstream/bearer.js';
 import { CapabilitySet } from '../../../src/wire/capability.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { SASL_MECHANISMS, decodeBase64 } from '../../../src/downstream/sasl.js';
-import type { SaslStep } from '../../../src/downstream/sasl.js';
+import type { SaslStep } from '../../../src/downstream/sasl-mechanism.js';
 import { bytesOf } from '../../support/chunks.js';
 
 /** The last step of an exchange in which the client sends these responses. */
