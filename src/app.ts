@@ -10,7 +10,7 @@ import { dialOptionsOf } from './dial-options.js';
 import type { Entrance } from './downstream/arrival.js';
 import { SessionRegistry } from './downstream/session-registry.js';
 import type { SessionLogin } from './downstream/session.js';
-import { clientTlsEvents, eventsFor, portEvents } from './events.js';
+import { clientTlsEvents, eventsFor, healthEvents, portEvents } from './events.js';
 import type { Logger } from './log.js';
 import { ProxyMetrics } from './metrics/proxy-metrics.js';
 import type { ProxyState } from './metrics/proxy-metrics.js';
@@ -125,10 +125,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const health = new HealthCheck({
     probe: () => upstream.probe(),
     intervalMs: READINESS_INTERVAL_MS,
-    onChange: (isReady, reason) => {
-      if (isReady) logger.info({ upstream: upstreamName }, 'upstream is ready');
-      else logger.warn({ upstream: upstreamName, reason }, 'upstream is not ready');
-    },
+    ...healthEvents(logger, upstreamName),
   });
   const events = eventsFor({ logger, metrics, health, ports, upstreamName });
   const upstream: Upstream = new Upstream({

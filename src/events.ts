@@ -10,7 +10,7 @@ import type { CredentialEviction } from './pool/credential-cache.js';
 import type { PoolEvents } from './pool/pool-options.js';
 import type { Ports, PortsOptions } from './ports/ports.js';
 import type { UpstreamEvents } from './upstream/connect.js';
-import type { HealthCheck } from './upstream/health-check.js';
+import type { HealthCheck, HealthCheckOptions } from './upstream/health-check.js';
 
 export interface EventTargets {
   readonly logger: Logger;
@@ -151,6 +151,16 @@ export function eventsFor({ logger, metrics, health, ports, upstreamName }: Even
 function noteFailure(health: HealthCheck, error: ProxyError): void {
   if (error.blame === 'client' || error.code === 'limit') health.noteSuccess();
   else health.noteFailure(`${error.code}: ${error.message}`);
+}
+
+/** What is told of the server's health, when that changes. */
+export function healthEvents(logger: Logger, upstreamName: string): Pick<HealthCheckOptions, 'onChange'> {
+  return {
+    onChange: (isReady, reason) => {
+      if (isReady) logger.info({ upstream: upstreamName }, 'upstream is ready');
+      else logger.warn({ upstream: upstreamName, reason }, 'upstream is not ready');
+    },
+  };
 }
 
 /** What is told of the certificate that clients are shown. */
