@@ -4,6 +4,7 @@ import { performance } from 'node:perf_hooks';
 
 import { openAdminServer } from './admin/server.js';
 import type { AdminServer } from './admin/server.js';
+import { assemblePool } from './assemble-pool.js';
 import { ClientTls } from './client-tls.js';
 import type { Config } from './config/config.js';
 import { dialOptionsOf } from './dial-options.js';
@@ -18,23 +19,14 @@ import { hostPort } from './net/host-port.js';
 import { openListener } from './net/listener.js';
 import type { Listener } from './net/listener.js';
 import { NetworkList } from './net/networks.js';
-import { Authenticator } from './pool/authenticator.js';
-import { BackOff } from './pool/back-off.js';
-import { ConnectionPools } from './pool/connection-pools.js';
-import { ConnectionRate } from './pool/connection-rate.js';
-import { CredentialCache } from './pool/credential-cache.js';
-import { UpstreamGate } from './pool/upstream-gate.js';
-import { VerificationLane } from './pool/verification-lane.js';
 import { portBudget } from './ports/port-budget.js';
-import { readPortFacts } from './ports/read-port-facts.js';
 import { Ports } from './ports/ports.js';
+import { readPortFacts } from './ports/read-port-facts.js';
 import { readSocketTable } from './ports/socket-table.js';
 import { readSystemSockets } from './ports/sockstat.js';
 import { Upstream } from './upstream/connect.js';
-import { enable } from './upstream/enable.js';
 import { HealthCheck } from './upstream/health-check.js';
 import { SourceAddresses } from './upstream/source-addresses.js';
-import { resetConnection } from './upstream/reset.js';
 import { KNOWN_VERBS } from './wire/verbs.js';
 
 const READINESS_INTERVAL_MS = 10_000;
@@ -136,48 +128,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     events: events.upstream,
     reportFault: events.onFault,
   });
-  let isLanesTurn = false;
-  const rate = new ConnectionRate({
-    perMinute: config.pool.maxConnectionRatePerMinute,
-    now,
-    onAvailable: () => {
-      // In turn: else those who come second never get any of a low rate.
-      isLanesTurn = !isLanesTurn;
-      if (isLanesTurn) lane.serve();
-      pools.serve();
-      if (!isLanesTurn) lane.serve();
-    },
-  });
-  const gate = new UpstreamGate(new BackOff({ now }), rate, () => ports.pressure);
-  const lane: VerificationLane = new VerificationLane({
-    maxWaiting: config.pool.acquireMaxWaiting,
-    timeoutMs: config.pool.acquireTimeoutMs,
-    now,
-    // Whoever is going to be refused anyway needs no attempt.
-    mayStart: ({ identityKey }) => gate.isBackingOff(identityKey) || gate.tryStart(),
-  });
-  const pools: ConnectionPools = new ConnectionPools(
-    config.pool,
-    { reset: resetConnection, enable },
-    gate,
-    events.pool,
-    now,
-  );
-  const cache = new CredentialCache({
-    ttlMs: config.auth.cacheTtlMs,
-    failureTtlMs: config.auth.failureTtlMs,
-    max: config.auth.cacheMax,
-    onEvicted: events.onCredentialEvicted,
-  });
-  const authenticator = new Authenticator({
+  const { authenticator, pools, cache, rate } = assemblePool({
+    config,
     upstreamName,
     connect: (credentials, address) =>
       upstream.connect(credentials, config.upstream.clientAddress === 'id' ? address : undefined),
-    pools,
-    cache,
-    lane,
-    gate,
+    pressure: () => ports.pressure,
+    events: events.pool,
+    onEvicted: events.onCredentialEvicted,
     onLookup: events.onCredentialLookup,
+    now,
   });
   const plaintextNetworks = new NetworkList(config.plaintextNetworks);
   const proxyTrusted = new NetworkList(config.proxyTrusted);
