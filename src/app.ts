@@ -3,6 +3,7 @@
 import { performance } from 'node:perf_hooks';
 
 import { openAdminServer } from './admin/server.js';
+import type { AdminSources } from './admin/routes.js';
 import type { AdminServer } from './admin/server.js';
 import { assemblePool } from './assemble-pool.js';
 import { ClientTls } from './client-tls.js';
@@ -10,16 +11,18 @@ import type { Config } from './config/config.js';
 import { dialOptionsOf } from './dial-options.js';
 import type { Entrance } from './downstream/arrival.js';
 import { SessionRegistry } from './downstream/session-registry.js';
-import type { SessionLogin } from './downstream/session.js';
+import type { SessionRegistryOptions } from './downstream/session-registry.js';
 import { clientTlsEvents, eventsFor, healthEvents, portEvents } from './events.js';
 import type { Logger } from './log.js';
 import { ProxyMetrics } from './metrics/proxy-metrics.js';
-import type { ProxyState } from './metrics/proxy-metrics.js';
+import type { MetricSnapshots, ProxyState } from './metrics/proxy-metrics.js';
 import { hostPort } from './net/host-port.js';
 import { openListener } from './net/listener.js';
 import type { Listener } from './net/listener.js';
 import { NetworkList } from './net/networks.js';
 import { portBudget } from './ports/port-budget.js';
+import type { PortBudget } from './ports/port-budget.js';
+import type { PortFacts } from './ports/port-facts.js';
 import { Ports } from './ports/ports.js';
 import { readPortFacts } from './ports/read-port-facts.js';
 import { readSocketTable } from './ports/socket-table.js';
@@ -87,31 +90,16 @@ export async function startApp(options: AppOptions): Promise<App> {
     ...portEvents(logger),
   });
 
-  const metrics: ProxyMetrics = new ProxyMetrics({
-    upstream: upstreamName,
-    listeners: config.listeners.map(listenerLabel),
-    commands: KNOWN_VERBS,
-    limits: {
-      clients: config.client.maxConnections,
-      upstreamConnections: config.pool.maxConnections,
-      waiters: config.pool.acquireMaxWaiting,
-    },
-    mailboxCacheTtlMs: config.pool.mailboxCacheTtlMs,
-    portFacts,
-    portBudget: budget,
-    version: options.version,
-    revision: options.revision,
-    snapshots: {
-      sessions: () => sessions.countStates(),
-      pools: () => pools.snapshot,
-      authCacheEntries: () => cache.size,
-      state: () => state,
-      ports: {
-        ports: () => ports.snapshot,
-        pressure: () => ports.pressure,
-        sockets: () => readSystemSockets(),
-        recommendedTtlMs: () => ports.recommendedTtlMs,
-      },
+  const metrics = metricsOf(options, portFacts, budget, {
+    sessions: () => sessions.countStates(),
+    pools: () => pools.snapshot,
+    authCacheEntries: () => cache.size,
+    state: () => state,
+    ports: {
+      ports: () => ports.snapshot,
+      pressure: () => ports.pressure,
+      sockets: () => readSystemSockets(),
+      recommendedTtlMs: () => ports.recommendedTtlMs,
     },
   });
   const health = new HealthCheck({
@@ -139,56 +127,29 @@ export async function startApp(options: AppOptions): Promise<App> {
     onLookup: events.onCredentialLookup,
     now,
   });
-  const plaintextNetworks = new NetworkList(config.plaintextNetworks);
-  const proxyTrusted = new NetworkList(config.proxyTrusted);
-  const sessions = new SessionRegistry({
-    maxSessions: config.client.maxConnections,
-    loginTimeoutMs: config.client.loginTimeoutMs,
-    inactivityTimeoutMs: config.client.inactivityTimeoutMs,
-    halfCloseTimeoutMs: Math.max(MIN_HALF_CLOSE_MS, HALF_CLOSE_FACTOR * config.pool.releaseTimeoutMs),
+  const sessions = sessionsOf(config, {
     now,
     reportFault: events.onFault,
     serverId: () => upstream.serverId,
-    authenticate: async (credentials, presenter): Promise<SessionLogin> => {
+    authenticate: async (credentials, presenter) => {
       const login = await authenticator.authenticate(credentials, presenter);
       return { ...login, capabilities: login.capabilities.forClients };
     },
     tls: clientTls?.server,
-    isProxyTrusted: (address) => proxyTrusted.has(address),
-    isLoginAllowed: (address) => address === undefined || plaintextNetworks.has(address),
     events: events.session,
   });
 
-  const listeners: Listener[] = [];
-  const admin = await openAdminServer({
-    ...config.admin,
+  const sources: AdminSources = {
     metrics: () => metrics.expose(),
     ports: () => ports.report,
     readiness: () => (state === 'draining' ? { isReady: false, reason: 'draining' } : health.readiness),
-    onError: events.onFault,
-  }).catch((error: unknown) => {
-    clientTls?.close();
-    throw error;
-  });
-  try {
-    for (const address of config.listeners) {
-      const entrance = entranceOf(address);
-      const listener = await openListener(address, {
-        onConnection: (socket) => {
-          sessions.accept(socket, entrance);
-        },
-        onError: (err) => {
-          logger.error({ err, listener: entrance.label }, 'a client could not be accepted');
-        },
-      });
-      listeners.push(listener);
-      logger.info({ listener: listener.address }, 'listening');
-    }
-  } catch (error) {
-    clientTls?.close();
-    await Promise.all([admin.close(), ...listeners.map((listener) => listener.close())]);
-    throw error;
-  }
+  };
+  const { admin, listeners } = await listen(options, sources, sessions, events.onFault).catch(
+    (error: unknown) => {
+      clientTls?.close();
+      throw error;
+    },
+  );
   health.start();
   ports.start();
   const purging = setInterval(() => {
@@ -217,6 +178,83 @@ export async function startApp(options: AppOptions): Promise<App> {
     drain: () => (ending ??= end(config.drainTimeoutMs)),
     stop: () => (ending ??= end(0)),
   };
+}
+
+/** With the facts and limits that don't change while the proxy runs. */
+function metricsOf(
+  { config, version, revision }: AppOptions,
+  portFacts: PortFacts,
+  budget: PortBudget | undefined,
+  snapshots: MetricSnapshots,
+): ProxyMetrics {
+  return new ProxyMetrics({
+    upstream: hostPort(config.upstream.host, config.upstream.port),
+    listeners: config.listeners.map(listenerLabel),
+    commands: KNOWN_VERBS,
+    limits: {
+      clients: config.client.maxConnections,
+      upstreamConnections: config.pool.maxConnections,
+      waiters: config.pool.acquireMaxWaiting,
+    },
+    mailboxCacheTtlMs: config.pool.mailboxCacheTtlMs,
+    portFacts,
+    portBudget: budget,
+    version,
+    revision,
+    snapshots,
+  });
+}
+
+/** With what the configuration says of clients. */
+function sessionsOf(
+  { client, pool, plaintextNetworks, proxyTrusted }: Config,
+  parts: Pick<SessionRegistryOptions, 'now' | 'reportFault' | 'serverId' | 'authenticate' | 'tls' | 'events'>,
+): SessionRegistry {
+  const plaintext = new NetworkList(plaintextNetworks);
+  const trusted = new NetworkList(proxyTrusted);
+  return new SessionRegistry({
+    ...parts,
+    maxSessions: client.maxConnections,
+    loginTimeoutMs: client.loginTimeoutMs,
+    inactivityTimeoutMs: client.inactivityTimeoutMs,
+    halfCloseTimeoutMs: Math.max(MIN_HALF_CLOSE_MS, HALF_CLOSE_FACTOR * pool.releaseTimeoutMs),
+    isProxyTrusted: (address) => trusted.has(address),
+    isLoginAllowed: (address) => address === undefined || plaintext.has(address),
+  });
+}
+
+/**
+ * Opens the admin server, then the listeners in the order of LISTEN.
+ *
+ * @throws Error if one can't be opened; none is left open then
+ */
+async function listen(
+  { config, logger }: AppOptions,
+  sources: AdminSources,
+  sessions: SessionRegistry,
+  onError: (error: unknown) => void,
+): Promise<Pick<App, 'admin' | 'listeners'>> {
+  const admin = await openAdminServer({ ...config.admin, ...sources, onError });
+  const listeners: Listener[] = [];
+  try {
+    for (const address of config.listeners) {
+      const entrance = entranceOf(address);
+      const listener = await openListener(address, {
+        onConnection: (socket) => {
+          sessions.accept(socket, entrance);
+        },
+        onError: (err) => {
+          logger.error({ err, listener: entrance.label }, 'a client could not be accepted');
+        },
+      });
+      listeners.push(listener);
+      logger.info({ listener: listener.address }, 'listening');
+    }
+  } catch (error) {
+    await Promise.all([admin.close(), ...listeners.map((listener) => listener.close())]);
+    throw error;
+  }
+  return { admin, listeners };
 }
 
 /** How a listener is written in LISTEN, without its options: the label of its metrics. */
