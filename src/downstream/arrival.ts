@@ -2,7 +2,6 @@
 
 import type { Socket } from 'node:net';
 
-import type { ProxyHeader } from '../net/proxy-facts.js';
 import { ProxyHeaderReader } from '../net/proxy-header.js';
 import type { ProxyVersions } from '../net/proxy-header.js';
 import type { ServerTls } from '../net/server-tls.js';
@@ -111,7 +110,8 @@ export class Arrival {
       socket.off('data', onData).off('end', hungUp).off('close', hungUp);
       // Whoever comes next finds it as if it had come alone.
       if (read.rest.length > 0) socket.unshift(read.rest);
-      this.#forwarded(read.header);
+      this.#address = read.header.address ?? this.#address;
+      this.#enter(read.header.isTls);
       socket.off('error', onError);
     };
     socket.on('error', onError);
@@ -123,11 +123,6 @@ export class Arrival {
       Math.min(PROXY_HEADER_TIMEOUT_MS, this.#options.timeoutMs),
     );
     socket.resume();
-  }
-
-  #forwarded({ address, isTls }: ProxyHeader): void {
-    this.#address = address ?? this.#address;
-    this.#enter(isTls);
   }
 
   /** @param isSecure - whether there is TLS between the client and whoever forwards it */
