@@ -30,10 +30,10 @@ export interface PoolAssembly {
   readonly authenticator: Authenticator;
   readonly pools: ConnectionPools;
   readonly cache: CredentialCache;
-  /** To be disposed of when the pools are drained. */
   readonly rate: ConnectionRate;
 }
 
+/** The caller must drain the pools, and then dispose of the rate. */
 export function assemblePool(options: PoolAssemblyOptions): PoolAssembly {
   const { config, events, now, upstreamName, connect, onLookup, onEvicted } = options;
   let isLanesTurn = false;

@@ -31,6 +31,7 @@ async function read(config: ClientTlsConfig): Promise<ServerTlsOptions> {
   return { ...(await readClientTlsFiles(config)), minVersion: config.minVersion };
 }
 
+/** Looks at the files until it is closed, which is the caller's to do. */
 export class ClientTls {
   /** What sockets are wrapped with; the same for as long as the process lives. */
   readonly server: ServerTls;

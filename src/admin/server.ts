@@ -27,6 +27,7 @@ export interface AdminServerOptions extends AdminSources {
   onError(error: unknown): void;
 }
 
+/** The caller must close it. */
 export interface AdminServer {
   readonly port: number;
   /** Stops listening and cuts every connection. Safe to call twice. */

@@ -56,6 +56,7 @@ export interface ArrivalOptions {
   onTurnedAway(turnedAway: TurnedAway): void;
 }
 
+/** Of one client; to be started once. It ends by itself, in time. */
 export class Arrival {
   readonly #options: ArrivalOptions;
   readonly #entrance: Entrance;

@@ -29,6 +29,7 @@ export interface SaslDialogueOptions {
   onCredentials(tag: string, credentials: Credentials): void;
 }
 
+/** Of one connection, for one exchange after the other. */
 export class SaslDialogue {
   readonly #options: SaslDialogueOptions;
   #awaited: Awaited | undefined;

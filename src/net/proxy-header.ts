@@ -29,6 +29,7 @@ const LF = 0x0a;
 const PROXY_V1_SIGNATURE = Buffer.from('PROXY ');
 const MORE: ProxyRead = Object.freeze({ kind: 'more' });
 
+/** For one connection. */
 export class ProxyHeaderReader {
   readonly #versions: ProxyVersions;
   /** What is known to belong to the header. */

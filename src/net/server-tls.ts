@@ -12,6 +12,7 @@ export interface ServerTlsOptions {
   readonly minVersion: SecureVersion;
 }
 
+/** One for all listeners. */
 export class ServerTls {
   #context: SecureContext;
 

@@ -46,6 +46,10 @@ export interface PortReport {
   readonly advice: TtlAdvice;
 }
 
+/**
+ * Whoever opens connections tells of each: {@link opening}, then {@link established} and once {@link closed}, or
+ * {@link failed}. The caller must stop what it has started.
+ */
 export class Ports {
   readonly #options: PortsOptions;
   readonly #own: OwnPorts;
@@ -76,6 +80,7 @@ export class Ports {
     });
   }
 
+  /** To be called once. */
   start(): void {
     this.#isStarted = true;
     if (this.#endpoints.size > 0) this.#watch.start();
