@@ -1,209 +1,155 @@
-// One long script, run in a direct session and through the proxy: the answers are the same, line for line.
+// One recorded script over all commands, run in direct sessions and through the proxy: the answers are the same.
 
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { describeWithDovecot } from '../support/describe-with-dovecot.js';
-import { type Dovecot, startDovecot } from '../support/dovecot.js';
-import { literal } from '../support/literal.js';
-import type { CommandParts, RawClient } from '../support/raw-client.js';
+import type { Dovecot } from '../support/dovecot.js';
+import type { RawClient, RawTarget } from '../support/raw-client.js';
+import type { TestProxy } from '../support/proxy.js';
 import { logOut, plainly, useStage } from '../support/stage.js';
+import { capabilities, commands, offered } from '../support/transcript/coverage.js';
+import { filtered, normalised } from '../support/transcript/normalised.js';
+import { commandsOf, differenceOf, type Session, textOf, verbOf } from '../support/transcript/rows.js';
+import { script } from '../support/transcript/script.js';
+import { startTranscriptServer } from '../support/transcript/server.js';
+import { type Entry, transcribe } from '../support/transcript/transcribe.js';
 
-const mail = (n: number): string =>
-  `Subject: script ${String(n)}\r\nX-N: ${String(n)}\r\n\r\nbody ${String(n)}\r\n`;
+const ways = ['direct', 'cold', 'warm', 'together'] as const;
 
-/** Commands of every kind, valid and not. Users have names of one length, so sizes are the same. */
-const script: readonly CommandParts[] = [
-  'CAPABILITY',
-  'NOOP',
-  'NAMESPACE',
-  'ID NIL',
-  'ID ("name" "script")',
-  'LIST "" ""',
-  'LIST "" "*"',
-  'LIST "" "%" RETURN (CHILDREN STATUS (MESSAGES UIDNEXT))',
-  'LSUB "" "*"',
-  'STATUS INBOX (MESSAGES UIDNEXT UNSEEN RECENT)',
-  ['STATUS ', literal('INBOX'), ' (MESSAGES)'],
-  ['STATUS ', literal('INBOX', 'non-sync'), ' (MESSAGES)'],
-  'STATUS Missing (MESSAGES)',
-  'SELECT Missing',
-  'FETCH 1 FLAGS',
-  'CHECK',
-  'SELECT INBOX',
-  'FETCH 1:* (FLAGS UID)',
-  'FETCH 1:* (RFC822.SIZE ENVELOPE)',
-  'FETCH 1 BODYSTRUCTURE',
-  'FETCH 1 BODY.PEEK[HEADER]',
-  'FETCH 1:2 BODY.PEEK[HEADER.FIELDS (SUBJECT FROM)]',
-  'FETCH 1 BODY[]',
-  'FETCH 2 BODY.PEEK[TEXT]<3.5>',
-  'FETCH 9 FLAGS',
-  'FETCH',
-  'FETCH 1 NONSENSE',
-  'UID FETCH 1:* FLAGS',
-  'UID FETCH 9 FLAGS',
-  'UID',
-  'UID NONSENSE',
-  'STORE 1 +FLAGS (\\Flagged $Label)',
-  'STORE 1 -FLAGS.SILENT (\\Flagged)',
-  'UID STORE 2 FLAGS (\\Seen)',
-  'SEARCH ALL',
-  'SEARCH RETURN (MIN MAX COUNT) ALL',
-  'SEARCH SUBJECT "mail 2"',
-  ['SEARCH SUBJECT ', literal('mail 3')],
-  ['SEARCH CHARSET UTF-8 BODY ', literal('böd', 'non-sync')],
-  'SEARCH CHARSET X-NONE BODY x',
-  'UID SEARCH FLAGGED',
-  'SORT (SUBJECT) UTF-8 ALL',
-  'UID SORT (REVERSE DATE) US-ASCII ALL',
-  'THREAD REFERENCES UTF-8 ALL',
-  'UID THREAD ORDEREDSUBJECT UTF-8 ALL',
-  'CREATE Work',
-  'CREATE Work',
-  'CREATE Work/Deep',
-  'SUBSCRIBE Work',
-  'LIST "" "W*"',
-  'LSUB "" "*"',
-  'LIST (SUBSCRIBED) "" "*"',
-  ['APPEND Work ', literal(mail(1))],
-  ['APPEND Work (\\Seen $Label) "02-Feb-2022 02:02:02 +0200" ', literal(mail(2), 'non-sync')],
-  ['APPEND Work ', literal(mail(3)), ' (\\Draft) ', literal(mail(4), 'non-sync')],
-  ['APPEND Missing ', literal(mail(5), 'non-sync')],
-  'APPEND Work',
-  'STATUS Work (MESSAGES UIDNEXT UNSEEN)',
-  'COPY 1:2 Work',
-  'UID COPY 3 Work',
-  'COPY 1 Missing',
-  'EXAMINE Work',
-  'STORE 1 +FLAGS (\\Deleted)',
-  'EXPUNGE',
-  'SELECT Work',
-  'FETCH 1:* (UID FLAGS BODY.PEEK[])',
-  'STORE 2 +FLAGS (\\Deleted)',
-  'UID EXPUNGE 1',
-  'EXPUNGE',
-  'MOVE 1 Work/Deep',
-  'UID MOVE 3 Work/Deep',
-  'SEARCH RETURN (SAVE) UNSEEN',
-  'FETCH $ FLAGS',
-  'STORE 1 +FLAGS.SILENT (\\Deleted)',
-  'CLOSE',
-  'CLOSE',
-  'FETCH 1 FLAGS',
-  'SELECT Work/Deep',
-  'UNSELECT',
-  'UNSELECT',
-  'UNSUBSCRIBE Work',
-  'RENAME Work/Deep Moved',
-  'RENAME Missing Other',
-  'DELETE Moved',
-  'DELETE Missing',
-  'DELETE Work',
-  'LIST "" "*"',
-  'GETQUOTAROOT INBOX',
-  'NONSENSE',
-  'NONSENSE with "arguments"',
-  'SELECT "unterminated',
-  'SELECT INBOX (CONDSTORE)',
-  'FETCH 1:* (UID) (CHANGEDSINCE 1)',
-  'STATUS INBOX (HIGHESTMODSEQ)',
-  'ENABLE QRESYNC',
-  'ENABLE NONSENSE',
-  'SELECT INBOX (QRESYNC (1 1))',
-  'NOTIFY NONE',
-  'NOOP',
+/** Names of one length, so that sizes are the same: one for each session and way. */
+const userOf = (way: (typeof ways)[number], session: Session): string =>
+  `${way.charAt(0)}-${String(script.indexOf(session)).padStart(3, '0')}`;
+
+/** What the session before does, unless the session says otherwise. */
+const messyBefore: readonly string[] = [
+  'SELECT of-<user>',
+  'SEARCH RETURN (SAVE) ALL',
+  'EXAMINE nowhere',
+  'SELECT of-<user>',
 ];
 
 describeWithDovecot('a transcript', () => {
   const stage = useStage();
+  /** What a direct session gets: each is run once. */
+  const direct = new Map<Session, Promise<Entry[]>>();
   let dovecot: Dovecot;
 
   beforeAll(async () => {
-    dovecot = await startDovecot();
-  }, 30_000);
+    dovecot = await startTranscriptServer(
+      script.flatMap((session) => ways.map((way) => userOf(way, session))),
+    );
+  }, 60_000);
 
   afterAll(async () => {
     await dovecot.stop();
   });
 
-  it('has many commands', () => {
-    expect(script.length).toBeGreaterThanOrEqual(80);
-  });
-
-  it('is the same in a direct session and through the proxy, cold and warm', async () => {
-    const direct = await run(await stage.logIn({ port: dovecot.port }, 'user20'), 'user20');
-    const proxy = await stage.proxy(plainly(dovecot));
-    const cold = await run(await stage.logIn(proxy, 'user21'), 'user21');
-    compare(cold, direct);
-
-    const before = await stage.logIn(proxy, 'user22');
-    await before.command('SELECT of-user22');
-    await before.command('UID SEARCH ALL');
-    await before.command('EXAMINE nowhere');
-    await before.command('SELECT of-user22');
-    await logOut(before);
-    await proxy.until(
-      async () => (await proxy.metric('imapbouncer_upstream_connections', { state: 'resetting' })) === 0,
-      'the reset',
-    );
-    const warm = await run(await stage.logIn(proxy, 'user22'), 'user22');
-    expect(await proxy.metric('imapbouncer_lease_reuses_total')).toBe(1);
-    compare(warm, direct);
-  });
-
-  it('is the same when all of it comes at once', async () => {
-    const proxy = await stage.proxy(plainly(dovecot));
-    const lines = [
-      'SELECT INBOX',
-      'FETCH 1:* (FLAGS BODY.PEEK[])',
-      'UID SEARCH ALL',
-      'NONSENSE',
-      'STORE 1 +FLAGS (\\Flagged)',
-      'FETCH 1:* FLAGS',
-      'UNSELECT',
-      'FETCH 1 FLAGS',
-      'EXAMINE INBOX',
-      'CHECK',
-      'LOGOUT',
-    ];
-    const text = lines.map((line, n) => `s${String(n)} ${line}\r\n`).join('');
-    const runAtOnce = async (client: RawClient, user: string): Promise<string[]> => {
-      await client.send(text);
-      return normalised((await client.waitForClose()).unread, user);
+  async function run(target: RawTarget, session: Session, user: string): Promise<Entry[]> {
+    const client =
+      session.isBeforeLogin === true ? await stage.connect(target) : await stage.logIn(target, user);
+    const others: RawClient[] = [];
+    const another = async (): Promise<RawClient> => {
+      const other = await stage.logIn(target, user);
+      others.push(other);
+      return other;
     };
-    const direct = await runAtOnce(await stage.logIn({ port: dovecot.port }, 'user30'), 'user30');
-    compare(await runAtOnce(await stage.logIn(proxy, 'user31'), 'user31'), direct);
-    await logOut(await stage.logIn(proxy, 'user32'));
-    compare(await runAtOnce(await stage.logIn(proxy, 'user32'), 'user32'), direct);
+    const entries = await transcribe(session, { client, user, another });
+    for (const other of others) await logOut(other);
+    if (session.end === 'closed') expect((await client.waitForClose()).unread).toBe('');
+    else if (session.end === 'none') client.destroy();
+    else await logOut(client);
+    return entries;
+  }
+
+  function directly(session: Session): Promise<Entry[]> {
+    const known = direct.get(session) ?? run({ port: dovecot.port }, session, userOf('direct', session));
+    direct.set(session, known);
+    return known;
+  }
+
+  async function leaveWarm(proxy: TestProxy, session: Session, user: string): Promise<void> {
+    const before = await stage.logIn(proxy, user);
+    for (const command of session.before ?? messyBefore) {
+      await before.command(command.replaceAll('<user>', user));
+    }
+    await logOut(before);
+    const count = (state: string): Promise<number> =>
+      proxy.metric('imapbouncer_upstream_connections', { state });
+    await proxy.until(async () => (await count('leased')) + (await count('resetting')) === 0, 'the reset');
+  }
+
+  it('has every command, and many', () => {
+    const texts = script.flatMap(({ rows }) => rows.flatMap(commandsOf));
+    expect(commands.filter((verb) => !texts.some((parts) => verbOf(parts) === verb))).toEqual([]);
+    expect(texts.length).toBeGreaterThanOrEqual(300);
   });
+
+  it('has something of every capability that this server offers', async () => {
+    const texts = script.flatMap(({ rows }) => rows.flatMap(commandsOf)).map(textOf);
+    const unused = Object.entries(capabilities).filter(([, use]) => !texts.some((text) => use.test(text)));
+    expect(unused).toEqual([]);
+    const { untagged } = await (await stage.logIn({ port: dovecot.port }, 'alice')).command('CAPABILITY');
+    expect(filtered(normalised(untagged[0] ?? '', 'alice'))).toBe(`* CAPABILITY ${offered}`);
+  });
+
+  it('allows differences in what the proxy answers itself alone', () => {
+    const differing = script
+      .filter(({ isBeforeLogin }) => isBeforeLogin !== true)
+      .flatMap(({ name, rows }) =>
+        rows
+          .filter((row) => differenceOf(row) !== undefined)
+          .map((row) => [name, commandsOf(row).map(verbOf)]),
+      );
+    expect(differing).toEqual([
+      ['refused after login', ['LOGIN']],
+      ['refused after login', ['AUTHENTICATE']],
+      ['refused after login', ['STARTTLS']],
+      ['refused after login', ['UNAUTHENTICATE']],
+      ['refused after login', ['COMPRESS']],
+      ['COMPRESS', ['COMPRESS']],
+      ...Array.from({ length: 10 }, () => ['what is no command', []]),
+      ['a literal where none can be', ['NONSENSE']],
+      ['a literal where none can be', ['NOOP']],
+    ]);
+    const differences = script.flatMap(({ rows }) => rows.flatMap((row) => differenceOf(row) ?? []));
+    for (const { direct, proxied } of differences) expect(proxied).not.toEqual(direct);
+  });
+
+  it.each(script)('$name: is the same directly and through the proxy, cold and warm', async (session) => {
+    const proxy = await stage.proxy(plainly(dovecot));
+    const theirs = await directly(session);
+    expect(shown(theirs)).toEqual(expected(theirs, 'direct'));
+    const cold = await run(proxy, session, userOf('cold', session));
+    expect(shown(cold)).toEqual(expected(theirs, 'proxied'));
+
+    await leaveWarm(proxy, session, userOf('warm', session));
+    const warm = await run(proxy, session, userOf('warm', session));
+    expect(shown(warm)).toEqual(expected(theirs, 'proxied'));
+    expect(await proxy.metric('imapbouncer_lease_reuses_total')).toBe(
+      session.isWithoutLease === true ? 0 : 1,
+    );
+  });
+
+  it('is the same when all sessions run at once through one proxy, each of another user', async () => {
+    const proxy = await stage.proxy(plainly(dovecot));
+    const transcripts = await Promise.all(
+      script.map(async (session) => ({
+        session,
+        ours: await run(proxy, session, userOf('together', session)),
+        theirs: await directly(session),
+      })),
+    );
+    for (const { session, ours, theirs } of transcripts) {
+      expect(shown(ours), session.name).toEqual(expected(theirs, 'proxied'));
+    }
+  }, 60_000);
 });
 
-async function run(client: RawClient, user: string): Promise<string[]> {
-  const lines: string[] = [];
-  for (const parts of script) {
-    const title = typeof parts === 'string' ? parts : (parts as readonly unknown[])[0];
-    lines.push(`C: ${String(title)}`);
-    try {
-      const { raw } = await client.command(parts);
-      lines.push(...normalised(raw.toString('latin1'), user));
-    } catch (error) {
-      throw new Error(`${user}: ${String(title)}: ${String(error)}`, { cause: error });
-    }
-  }
-  await logOut(client);
-  return lines;
+function shown(entries: readonly Entry[]): unknown {
+  return entries.map(({ sent, got }) => ({ sent, got }));
 }
 
-/** Without what differs between two direct sessions, too: timings, UIDVALIDITY of new mailboxes, dates, the filter. */
-function normalised(text: string, user: string): string[] {
-  return text
-    .replaceAll(user, 'USER')
-    .replaceAll(/ \(\d\.\d{3} \+ [^)]*secs\)/g, '')
-    .replaceAll(/(UIDVALIDITY|APPENDUID|COPYUID) \d+/g, '$1 N')
-    .replaceAll(/(HIGHESTMODSEQ|MODSEQ) \(?\d+\)?/g, '$1 N')
-    .replaceAll(/ (?:STARTTLS|AUTH=\S+|LOGINDISABLED|COMPRESS=DEFLATE|LOGIN-REFERRALS)(?=[ \r\]])/g, '')
-    .split('\r\n');
-}
-
-function compare(ours: readonly string[], theirs: readonly string[]): void {
-  expect(ours).toEqual(theirs);
+/** The direct session's transcript after the filter, with what the rows say where they allow a difference. */
+function expected(direct: readonly Entry[], way: 'direct' | 'proxied'): unknown {
+  const toBe = (got: readonly string[]): readonly string[] => (way === 'direct' ? got : got.map(filtered));
+  return direct.map(({ row, sent, got }) => ({ sent, got: differenceOf(row)?.[way] ?? toBe(got) }));
 }
