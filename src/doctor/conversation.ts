@@ -28,7 +28,7 @@ export async function converse(options: DialOptions, reportFault: FaultReporter)
 /** LOGOUT, then the server closes first: so no port is left in TIME_WAIT here. Never rejects; safe to call twice. */
 export async function leave({ connection }: Conversation): Promise<void> {
   connection.close('drain');
-  await connection.closed;
+  await connection.gone;
 }
 
 /**

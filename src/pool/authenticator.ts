@@ -96,7 +96,7 @@ export class Authenticator {
     lease?: Lease,
   ): Authenticated {
     const { pools, connect, gate } = this.#options;
-    const { identity, capabilities, memory } = known;
+    const { identity, token, capabilities, memory } = known;
     const open = async (): Promise<UpstreamConnection> => {
       // Another session has found out already: the account must not be locked by everybody finding out.
       if (known.revokedBy !== undefined) throw known.revokedBy;
@@ -115,7 +115,7 @@ export class Authenticator {
       outcome,
       lease,
       acquire: ({ canLogIn, ...wish }) =>
-        pools.acquire({ ...wish, identity, credential: known, open: canLogIn ? open : undefined }),
+        pools.acquire({ ...wish, identity, token, credential: known, open: canLogIn ? open : undefined }),
       exchange: (held, enable) => pools.exchange(held, enable),
     };
   }
@@ -126,6 +126,8 @@ export class Authenticator {
     const refusal = gate.refusal(identity.key, pools.has(identity));
     if (refusal !== undefined) throw refusal;
     const { address, signal } = presenter;
+    // A server may believe a token and not the name beside it.
+    const token = credentials.kind === 'token' ? fingerprint : '';
     const attempt = {
       identityKey: identity.key,
       source: address ?? 'unix',
@@ -145,6 +147,7 @@ export class Authenticator {
     );
     const knowing = connecting.then(({ capabilities }): KnownCredentials => ({
       identity,
+      token,
       capabilities,
       memory: {},
     }));
@@ -161,7 +164,8 @@ export class Authenticator {
       // What comes from now on is no part of this attempt.
       this.#attempts.delete(fingerprint);
     }
-    const lease = await pools.adopt({ identity, credential: known, signal }, await connecting, startedIn);
+    const request = { identity, token, credential: known, signal };
+    const lease = await pools.adopt(request, await connecting, startedIn);
     return this.#authenticated(known, presented, 'upstream', lease);
   }
 

@@ -201,9 +201,10 @@ export class ConnectionPools {
   async exchange(lease: Lease, enable: EnableRequest): Promise<Lease> {
     const pooled = this.#leases.pooledOf(lease);
     if (pooled === undefined) return lease;
-    const { pool } = pooled;
-    const set = pool.replyTo(enable.text) === undefined ? undefined : pool.setOf(enable.set);
-    const other = set?.hasIdle === true ? await this.#grants.takeIdle(set) : undefined;
+    const { pool, place } = pooled;
+    const key = { set: enable.set, token: place.set.token };
+    const set = pool.replyTo(enable.text) === undefined ? undefined : pool.idleSetOf(key);
+    const other = set === undefined ? undefined : await this.#grants.takeIdle(pool, set);
     if (other !== undefined) {
       this.#events.onSwapped(pool.identity);
       lease.release({});
@@ -265,14 +266,14 @@ export class ConnectionPools {
   #begin(
     identity: Identity,
     source: Source,
-    { credential, enable, signal }: Pick<LeaseRequest, 'credential' | 'enable' | 'signal'>,
+    { credential, token = '', enable, signal }: Omit<LeaseRequest, 'identity' | 'open' | 'isSwap'>,
   ): Pending {
     if (this.#isDraining) throw new ProxyError('draining');
     const startedAt = this.#now();
     const patientUntil = this.#waiting.hasRoom ? startedAt + PATIENCE_MS : startedAt;
     const pool = this.#pools.of(identity);
     pool.requests += 1;
-    return { pool, source, credential, enable, signal, startedAt, patientUntil, waitedMs: 0 };
+    return { pool, source, credential, token, enable, signal, startedAt, patientUntil, waitedMs: 0 };
   }
 
   /** Whatever else is thrown is a defect of our own. */

@@ -32,6 +32,8 @@ const EVICTIONS: Readonly<Record<LRUCache.DisposeReason, CredentialEviction | un
 /** What a successful login told; shared by the sessions that it let in. */
 export interface KnownCredentials {
   readonly identity: Identity;
+  /** The fingerprint of a token; empty for a password. */
+  readonly token: string;
   /** As the upstream gave them to this identity after its login. */
   readonly capabilities: Capabilities;
   /** For those who talk to the client: what the identity was answered before. */

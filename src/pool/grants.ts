@@ -90,7 +90,7 @@ export class Grants {
   }
 
   /** Takes an idle connection of the set; undefined if none is there that lives. */
-  async takeIdle(set: ConnectionSet): Promise<PooledConnection | undefined> {
+  async takeIdle(pool: IdentityPool, set: ConnectionSet): Promise<PooledConnection | undefined> {
     const { census, prover } = this.#options;
     set.promised += 1;
     const slot = await set.slots.take();
@@ -108,6 +108,7 @@ export class Grants {
     }
     // The idle connection died, and the slot is a new one or of no use.
     set.slots.drop(slot);
+    pool.forgetIfEmpty(set);
     return undefined;
   }
 
@@ -118,14 +119,14 @@ export class Grants {
     const known = pool.replyTo(enable.text);
     if (place.set.set === enable.set)
       return { pooled, enabled: known === undefined ? undefined : { request: enable, reply: known } };
-    const set = pool.setOf(enable.set);
+    const key = { set: enable.set, token: place.set.token };
     // What is enabled already stays: together with more it would be another set.
-    const isPlain = place.set === pool.plain;
+    const isPlain = place.set.set === '';
     const canEnable =
       pooled.connection.capabilities.has('ENABLE') &&
       pool.canRemember(enable.text) &&
       !pool.isRefused(enable.text);
-    if (set === undefined || !isPlain || !canEnable) return { pooled, enabled: undefined };
+    if (!isPlain || !canEnable || !pool.hasRoomFor(key)) return { pooled, enabled: undefined };
     const reply = await this.#options.upstream.enable(pooled.connection, enable.text, ENABLE_TIMEOUT_MS);
     // Silence and a connection that was lost are no answer.
     if (reply !== undefined || pooled.connection.isUsable) pool.remember(enable.text, reply);
@@ -133,18 +134,17 @@ export class Grants {
       pooled.retireReason = 'dirty';
       return { pooled, enabled: undefined };
     }
-    await this.#move(pooled, set);
+    const set = pool.setOf(key);
+    if (set === undefined) pooled.retireReason = 'dirty';
+    else await this.#move(pooled, set);
     return { pooled, enabled: { request: enable, reply } };
   }
 
   /** An idle connection that has what is wanted, or on which it can be enabled. */
-  #idleSetFor({ pool, enable }: Pending): ConnectionSet | undefined {
-    const { plain } = pool;
-    if (enable !== undefined && pool.replyTo(enable.text) !== undefined) {
-      const set = pool.setOf(enable.set);
-      if (set?.hasIdle === true) return set;
-    }
-    return plain.hasIdle ? plain : undefined;
+  #idleSetFor({ pool, enable, token }: Pending): ConnectionSet | undefined {
+    const isKnown = enable !== undefined && pool.replyTo(enable.text) !== undefined;
+    const enabled = isKnown ? pool.idleSetOf({ set: enable.set, token }) : undefined;
+    return enabled ?? pool.idleSetOf({ set: '', token });
   }
 
   /** Whether one more connection of the identity may be opened, as far as that doesn't depend on others. */
@@ -175,7 +175,7 @@ export class Grants {
   }
 
   async #lendIdle(pending: Pending, set: ConnectionSet): Promise<Lent> {
-    const pooled = await this.takeIdle(set);
+    const pooled = await this.takeIdle(pending.pool, set);
     if (pooled === undefined) return this.#again(pending);
     const lent = await this.#prepareFor(pending, pooled);
     if (pooled.connection.isUsable) return lent;
@@ -247,16 +247,17 @@ export class Grants {
 
   /** @param startedIn - the generation in which its login began */
   async #install(
-    { pool, credential }: Pending,
+    { pool, credential, token }: Pending,
     connection: UpstreamConnection,
     startedIn: number,
   ): Promise<PooledConnection> {
     const { census, retirement, now, onFreed, generation } = this.#options;
-    const slot = await pool.plain.slots.takeNew();
+    const set = pool.plainOf(token);
+    const slot = await set.slots.takeNew();
     const pooled: PooledConnection = {
       connection,
       pool,
-      place: { set: pool.plain, slot },
+      place: { set, slot },
       credential,
       retireAt: retirement.retireAt(),
       retireReason: generation() === startedIn ? undefined : 'stale',
@@ -266,10 +267,12 @@ export class Grants {
       leases: 0,
     };
     slot.pooled = pooled;
+    set.connections.add(pooled);
     census.opened(pooled);
     void connection.closed.then(({ reason }) => {
       pool.lastCloseReason = reason;
       census.gone(pooled);
+      pool.gone(pooled);
       census.free(pool);
       onFreed(pool);
     });
@@ -277,12 +280,15 @@ export class Grants {
   }
 
   async #move(pooled: PooledConnection, set: ConnectionSet): Promise<void> {
+    const { connection, place, pool } = pooled;
+    if (!connection.isOver) set.connections.add(pooled);
     const slot = await set.slots.takeNew();
-    const { place } = pooled;
     place.slot.pooled = undefined;
     place.set.slots.drop(place.slot);
     slot.pooled = pooled;
     pooled.place = { set, slot };
+    place.set.connections.delete(pooled);
+    pool.forgetIfEmpty(place.set);
   }
 
   #close(pooled: PooledConnection, reason: CloseReason): void {

@@ -1,10 +1,10 @@
-/** Owns the connections of one identity: how many there are, and which extensions are enabled on which. */
+/** Owns the connections of one identity: how many there are, and which of them are alike. */
 
 import type { Identity } from '../identity.js';
 import type { CloseReason, UpstreamConnection } from '../upstream/connection.js';
 import type { Lease } from './lease.js';
 import { SetPool } from './set-pool.js';
-import type { SetPoolOptions, Slot } from './set-pool.js';
+import type { SetKey, SetPoolOptions, Slot } from './set-pool.js';
 import type { EnableReply } from '../wire/enable.js';
 
 /** More logins at once for one identity only make a server suspicious. */
@@ -37,7 +37,7 @@ export interface PooledConnection {
   leases: number;
 }
 
-/** The connections on which the same is enabled. */
+/** Connections on which the same is enabled, and that are surely the same user's. */
 export type ConnectionSet = SetPool<PooledConnection>;
 
 export interface IdentityPoolOptions extends SetPoolOptions<PooledConnection> {
@@ -50,8 +50,6 @@ export interface IdentityPoolOptions extends SetPoolOptions<PooledConnection> {
  */
 export class IdentityPool {
   readonly identity: Identity;
-  /** Connections on which nothing is enabled: every connection is one at first. */
-  readonly plain: ConnectionSet;
   /** Connections from the start of their opening to the end of their closing, whatever is enabled on them. */
   connections = 0;
   /** Connections that are being opened. */
@@ -72,16 +70,50 @@ export class IdentityPool {
   constructor(options: IdentityPoolOptions) {
     this.#options = options;
     this.identity = options.identity;
-    this.plain = new SetPool<PooledConnection>('', options);
-    this.#sets.set('', this.plain);
   }
 
-  /** The pool of a set; undefined if there are too many sets to keep another. */
-  setOf(set: string): ConnectionSet | undefined {
-    const known = this.#sets.get(set);
-    if (known !== undefined || this.#sets.size >= MAX_SETS) return known;
-    const made = new SetPool<PooledConnection>(set, this.#options);
-    this.#sets.set(set, made);
+  /**
+   * Connections on which nothing is enabled: every connection is one at first.
+   *
+   * @param token - as in `SetKey`. A password proves the name that it came with. A token may be somebody else's, if the
+   *   server believes it and not the name: what it opened is lent to those alone who present the same
+   */
+  plainOf(token: string): ConnectionSet {
+    const key = { set: '', token };
+    return this.#sets.get(nameOf(key)) ?? this.#make(key);
+  }
+
+  /** The set with an idle connection that is free to be promised, if there is one. */
+  idleSetOf(key: SetKey): ConnectionSet | undefined {
+    const set = this.#sets.get(nameOf(key));
+    return set?.hasIdle === true ? set : undefined;
+  }
+
+  /** Whether {@link setOf} would find or make a set now. */
+  hasRoomFor(key: SetKey): boolean {
+    return this.#sets.has(nameOf(key)) || this.#sets.size < MAX_SETS;
+  }
+
+  /** Undefined if there are too many sets to keep another. */
+  setOf(key: SetKey): ConnectionSet | undefined {
+    return this.hasRoomFor(key) ? (this.#sets.get(nameOf(key)) ?? this.#make(key)) : undefined;
+  }
+
+  /** The connection is gone, wherever it was about to stand. */
+  gone(pooled: PooledConnection): void {
+    for (const set of this.#sets.values()) {
+      if (set.connections.delete(pooled)) this.forgetIfEmpty(set);
+    }
+  }
+
+  /** Lets go of a token's set that is empty: tokens come and go. */
+  forgetIfEmpty(set: ConnectionSet): void {
+    if (set.token !== '' && set.isEmpty && this.#sets.delete(nameOf(set))) set.slots.dispose();
+  }
+
+  #make(key: SetKey): ConnectionSet {
+    const made = new SetPool<PooledConnection>(key, this.#options);
+    this.#sets.set(nameOf(key), made);
     return made;
   }
 
@@ -147,4 +179,9 @@ export class IdentityPool {
   dispose(): void {
     for (const { slots } of this.#sets.values()) slots.dispose();
   }
+}
+
+/** Fingerprints have no space in them. */
+function nameOf({ set, token }: SetKey): string {
+  return `${token} ${set}`;
 }

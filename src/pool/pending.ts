@@ -23,6 +23,8 @@ export interface Pending {
   readonly source: Source;
   /** Which credentials a new connection is opened with. */
   readonly credential: object;
+  /** As in `SetKey`. */
+  readonly token: string;
   /** What is to be enabled on the connection. */
   readonly enable: EnableRequest | undefined;
   readonly signal: AbortSignal | undefined;

@@ -62,6 +62,8 @@ export interface LeaseRequest {
   readonly identity: Identity;
   /** Which credentials `open` uses; compared by identity. */
   readonly credential: object;
+  /** As in `SetKey`; none for passwords. */
+  readonly token?: string | undefined;
   /**
    * Opens a connection and logs in as the identity; not called any more once the request is settled. Undefined if the
    * credentials aren't there any more: then only a connection that is there already will do.

@@ -287,6 +287,8 @@ describe('a new token', () => {
     }
     expect(s.attempts).toBe(2);
     expect(await s.metric('pools')).toBe(1);
+    // The connection of the first one has made way: a user who is warm has no more of them for a new token.
+    expect(await s.metric('upstream_connections', { state: 'idle' })).toBe(1);
     // The first one is known until its time is over, as an old password is.
     const old = await s.connect();
     expect(await atOnce(old, 'XOAUTH2', 'alice', 'token-one')).toMatchObject({ status: 'OK' });
@@ -318,6 +320,59 @@ describe('a new token', () => {
     await atOnce(other, 'OAUTHBEARER', 'alice', 'secret');
     await expectMailOf(client, 'bob');
     await expectMailOf(other, 'alice');
+  });
+});
+
+describe('a server that believes tokens, and not the names beside them', () => {
+  const tokenOwners = { 'token-of-alice': 'alice', 'token-of-mallory': 'bob' };
+
+  it('never leads one user to a connection of another who claims his name', async () => {
+    const s = await stage({ upstream: { tokenOwners } });
+    for (const round of [1, 2, 3]) {
+      for (const [token, user] of [
+        ['token-of-alice', 'alice'],
+        ['token-of-mallory', 'bob'],
+      ] as const) {
+        const clients = [await s.connect(), await s.connect()];
+        for (const client of clients) {
+          expect((await atOnce(client, 'XOAUTH2', 'alice', token)).status, `round ${round}`).toBe('OK');
+          await expectMailOf(client, user);
+        }
+        for (const client of clients) await s.leave(client);
+        await s.untilPool({ leased: 0, resetting: 0 });
+      }
+    }
+    expect(await s.metric('pools')).toBe(1);
+  });
+
+  it('leads nobody with a password there, and nobody with a token to what a password opened', async () => {
+    const s = await stage({ upstream: { tokenOwners } });
+    for (const round of [1, 2]) {
+      const mallory = await s.connect();
+      await atOnce(mallory, 'OAUTHBEARER', 'alice', 'token-of-mallory');
+      await expectMailOf(mallory, 'bob');
+      await leaveIdle(s, mallory);
+      const alice = await s.connect();
+      expect((await alice.command('LOGIN alice secret')).status, `round ${round}`).toBe('OK');
+      await expectMailOf(alice, 'alice');
+      await leaveIdle(s, alice);
+    }
+  });
+
+  it('enables nothing for one on a connection of the other', async () => {
+    const s = await stage({ upstream: { tokenOwners } });
+    for (const [token, user] of [
+      ['token-of-alice', 'alice'],
+      ['token-of-mallory', 'bob'],
+      ['token-of-alice', 'alice'],
+      ['token-of-mallory', 'bob'],
+    ] as const) {
+      const client = await s.connect();
+      await atOnce(client, 'XOAUTH2', 'alice', token);
+      expect((await client.command('ENABLE CONDSTORE')).status).toBe('OK');
+      await expectMailOf(client, user);
+      await leaveIdle(s, client);
+    }
   });
 });
 

@@ -70,6 +70,8 @@ export class PoolFixture {
   readonly faults: unknown[] = [];
   /** As whom each connection was opened. */
   readonly users = new Map<UpstreamConnection, string>();
+  /** The token with which each was opened, where it was one. */
+  readonly tokens = new Map<UpstreamConnection, string>();
   /** Why connections were closed, by their number. */
   readonly closed: Record<number, CloseReason> = {};
   /** How long each lease was waited for, those that came at once among them; milliseconds. */
@@ -122,7 +124,7 @@ export class PoolFixture {
     const lease = this.pools.acquire({
       identity: identityFor(user),
       credential: this.credential,
-      open: () => this.gate.open(identityFor(user).key, () => this.#connect(user)),
+      open: () => this.gate.open(identityFor(user).key, () => this.#connect(user, extra.token)),
       ...extra,
     });
     // A test may look at the outcome only later.
@@ -156,17 +158,17 @@ export class PoolFixture {
     }
   }
 
-  #connect(user: string): Promise<UpstreamConnection> {
+  #connect(user: string, token: string | undefined): Promise<UpstreamConnection> {
     this.attempts += 1;
     if (this.loginError !== undefined) return Promise.reject(this.loginError);
-    if (!this.holdsLogins) return Promise.resolve(this.open(user));
+    if (!this.holdsLogins) return Promise.resolve(this.open(user, token));
     return new Promise((resolve, reject) => {
       const done = (): void => void this.held.splice(this.held.indexOf(login), 1);
       const login: HeldLogin = {
         user,
         succeed: () => {
           done();
-          const connection = this.open(user);
+          const connection = this.open(user, token);
           resolve(connection);
           return connection;
         },
@@ -180,9 +182,10 @@ export class PoolFixture {
   }
 
   /** Opens a connection past the pools, as the check of unknown credentials does. */
-  open(user: string): UpstreamConnection {
+  open(user: string, token = ''): UpstreamConnection {
     const connection = this.server.connect();
     this.users.set(connection, user);
+    this.tokens.set(connection, token);
     void connection.closed.then(({ reason }) => {
       this.closed[connection.id] = reason;
     });

@@ -183,14 +183,15 @@ export class ScriptedUpstream {
   }
 
   #judge(credentials: Credentials, connection: UpstreamConnection): boolean {
-    const { users, masterUsers } = this.script;
+    const { users, tokenOwners, masterUsers } = this.script;
     const expected = Object.hasOwn(users, credentials.user) ? users[credentials.user] : undefined;
     const actsForItself =
       credentials.authorizationUser === '' || credentials.authorizationUser === credentials.user;
     const isAccepted =
-      expected !== undefined &&
-      credentials.secret.equals(Buffer.from(expected)) &&
-      (actsForItself || masterUsers.includes(credentials.user));
+      Object.hasOwn(tokenOwners, credentials.secret.toString()) ||
+      (expected !== undefined &&
+        credentials.secret.equals(Buffer.from(expected)) &&
+        (actsForItself || masterUsers.includes(credentials.user)));
     this.loginAttempts.push({
       ...credentials,
       secret: Buffer.from(credentials.secret),

@@ -97,8 +97,9 @@ function finishLogin(
     connection.no(command, '[AUTHENTICATIONFAILED] wrong user name or password');
     return;
   }
-  connection.user = credentials.authorizationUser === '' ? credentials.user : credentials.authorizationUser;
-  const { loginCapabilities } = connection.script;
+  const { loginCapabilities, tokenOwners } = connection.script;
+  const { user, authorizationUser, secret } = credentials;
+  connection.user = tokenOwners[secret.toString()] ?? (authorizationUser === '' ? user : authorizationUser);
   if (loginCapabilities === 'untagged') connection.send(`* CAPABILITY ${capabilities(connection)}\r\n`);
   connection.ok(
     command,

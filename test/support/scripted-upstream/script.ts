@@ -42,6 +42,8 @@ export interface Script {
   loginCapabilities: 'code' | 'untagged' | 'none';
   /** Passwords (or bearer tokens) by user name. */
   users: Record<string, string | Buffer>;
+  /** Whose each token is, for a server that believes tokens and not the names beside them. */
+  tokenOwners: Record<string, string>;
   /** Who may act as others (authorization identity ≠ authentication identity). */
   masterUsers: readonly string[];
   /** 'bytewise' writes every byte on its own. @defaultValue 'whole' */
@@ -70,6 +72,7 @@ export function defaultScript(): Script {
     capabilitiesAfterLogin: afterLogin.split(' '),
     loginCapabilities: 'code',
     users,
+    tokenOwners: {},
     masterUsers: [],
     writeMode: 'whole',
     closesOnEnd: true,

@@ -21,6 +21,7 @@ const credentials = (user: string, secret: string, more: Partial<Credentials> = 
 const alice = credentials('alice', 'secret');
 const entryOf = (who: Credentials): KnownCredentials => ({
   identity: identityOf(UPSTREAM, who),
+  token: '',
   capabilities: new CapabilitySet(['IMAP4rev1']),
   memory: {},
 });

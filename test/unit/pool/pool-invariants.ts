@@ -23,6 +23,8 @@ export interface Wish {
   readonly user: string;
   /** What is to be enabled. */
   readonly set: string | undefined;
+  /** What it came with, if that was a token. */
+  readonly token?: string | undefined;
 }
 
 /** What holds at any moment, even in the middle of a change. */
@@ -49,9 +51,10 @@ export function checkAlways(fixture: PoolFixture, known: Known, at: string): voi
   if (lent.size !== known.leases.size) expect.fail(`${at}: a connection is in two leases`);
 }
 
-/** What a session was lent: a connection of its own identity, on which the server enabled what it asked for. */
+/** What a session was lent: a connection of its own identity, and of its own token, on which the server enabled what it asked for. */
 export function checkLent(fixture: PoolFixture, lease: Lease, wish: Wish, at: string): void {
   expect(fixture.users.get(lease.connection), at).toBe(wish.user);
+  expect(fixture.tokens.get(lease.connection), at).toBe(wish.token ?? '');
   const enabled = fixture.server.sessionOf(lease.connection).enabled.map((text) => enableRequest(text).set);
   const reply = lease.enabled?.reply;
   if (reply === undefined) {

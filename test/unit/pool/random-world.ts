@@ -20,6 +20,7 @@ const ENABLES = [
   'QRESYNC',
   'UTF8=ACCEPT CONDSTORE',
 ] as const;
+const TOKENS = ['', '', '', 'token-1', 'token-2'] as const;
 const VERBS = ['NOOP', 'SELECT', 'CLOSE', 'FETCH'] as const;
 export const LIMITS = { maxConnections: 6, maxConnectionsPerUser: 3 };
 /** Longer than a client waits for a round trip, and than it takes until somebody looks. */
@@ -133,10 +134,12 @@ export class RandomWorld {
     const enable = text === undefined ? undefined : enableRequest(text);
     const canLogIn = this.#choice.isTrue(0.9);
     const abort = new AbortController();
-    const asking = { user, set: enable?.set, abort, canLogIn };
+    const token = this.#choice.of(TOKENS);
+    const asking = { user, set: enable?.set, token, abort, canLogIn };
     this.#asking.add(asking);
     const lease = this.fixture.acquire(user, {
       credential: this.#choice.of(this.#credentials.get(user)!),
+      token,
       enable,
       isSwap: this.#choice.isTrue(0.3),
       signal: abort.signal,
@@ -147,12 +150,13 @@ export class RandomWorld {
 
   #adopt(): void {
     const user = this.#choice.of(USERS);
-    const verified = this.fixture.open(user);
+    const token = this.#choice.of(TOKENS);
+    const verified = this.fixture.open(user, token);
     this.#unadopted.add(verified);
     const credential = this.#choice.of(this.#credentials.get(user)!);
-    const adopting = this.fixture.pools.adopt({ identity: identityFor(user), credential }, verified);
+    const adopting = this.fixture.pools.adopt({ identity: identityFor(user), credential, token }, verified);
     this.#adopting += 1;
-    void this.#follow(adopting, { user, set: undefined }).finally(() => (this.#adopting -= 1));
+    void this.#follow(adopting, { user, set: undefined, token }).finally(() => (this.#adopting -= 1));
   }
 
   /** As a session does: of a connection in the authenticated state, with nothing outstanding and nothing enabled. */
@@ -169,9 +173,7 @@ export class RandomWorld {
     lease.connection.attach(INDIFFERENT);
     this.#exchanging += 1;
     const exchanging = this.fixture.pools.exchange(lease, enable);
-    void this.#follow(exchanging, { user: wish.user, set: enable.set }).finally(
-      () => (this.#exchanging -= 1),
-    );
+    void this.#follow(exchanging, { ...wish, set: enable.set }).finally(() => (this.#exchanging -= 1));
   }
 
   async #follow(asking: Promise<Lease | undefined>, wish: Wish): Promise<void> {

@@ -125,15 +125,16 @@ export class ScenarioRunner {
     }
   }
 
-  #acquire({ user, as, enable, credential, canLogIn, isSwap }: Operation & { op: 'acquire' }): void {
+  #acquire({ user, as, enable, credential, token, canLogIn, isSwap }: Operation & { op: 'acquire' }): void {
     const request = enable === undefined ? undefined : enableRequest(enable);
-    const session = this.#sessions.begin(as, user, request?.set);
+    const session = this.#sessions.begin(as, { user, set: request?.set, token });
     const { signal } = session.abort;
     this.#sessions.follow(
       as,
       session,
       this.#fixture.acquire(user, {
         credential: this.#credential(credential),
+        token,
         enable: request,
         signal,
         ...(canLogIn === false ? { open: undefined } : {}),
@@ -142,17 +143,17 @@ export class ScenarioRunner {
     );
   }
 
-  #adopt({ user, as, credential, isOutdated }: Operation & { op: 'adopt' }): void {
-    const session = this.#sessions.begin(as, user, undefined);
+  #adopt({ user, as, credential, token, isOutdated }: Operation & { op: 'adopt' }): void {
+    const session = this.#sessions.begin(as, { user, set: undefined, token });
     const identity = identityFor(user);
     const { pools } = this.#fixture;
-    const verified = this.#fixture.open(user);
+    const verified = this.#fixture.open(user, token);
     const startedIn = pools.generation;
     if (isOutdated === true) pools.reconnect();
     this.#sessions.follow(
       as,
       session,
-      pools.adopt({ identity, credential: this.#credential(credential) }, verified, startedIn),
+      pools.adopt({ identity, token, credential: this.#credential(credential) }, verified, startedIn),
     );
   }
 

@@ -5,13 +5,14 @@ import type { Lease } from '../../../src/pool/lease.js';
 import { INDIFFERENT } from '../../../src/upstream/connection.js';
 import type { PoolFixture } from '../../support/pool-fixture.js';
 import { checkLent } from './pool-invariants.js';
-import type { Known } from './pool-invariants.js';
+import type { Known, Wish } from './pool-invariants.js';
 
 /** A session, as far as the pools see it. */
 export interface Session {
   readonly user: string;
   /** The set that it wants enabled. */
   set: string | undefined;
+  readonly token: string;
   readonly abort: AbortController;
   /** `nothing`: a connection that was handed over found no room. */
   state: Lease | ProxyError | 'waits' | 'ended' | 'nothing';
@@ -36,8 +37,8 @@ export class ScenarioSessions {
     return new Map(held);
   }
 
-  begin(name: string, user: string, set: string | undefined): Session {
-    const session: Session = { user, set, abort: new AbortController(), state: 'waits' };
+  begin(name: string, { user, set, token = '' }: Wish): Session {
+    const session: Session = { user, set, token, abort: new AbortController(), state: 'waits' };
     this.#sessions.set(name, session);
     return session;
   }

@@ -12,6 +12,7 @@ import { PRESSURE } from './scenarios/pressure.js';
 import { PROOF } from './scenarios/proof.js';
 import { RATE } from './scenarios/rate.js';
 import { RESERVE } from './scenarios/reserve.js';
+import { TOKENS } from './scenarios/tokens.js';
 import { WAITING } from './scenarios/waiting.js';
 
 const THEMES = {
@@ -28,6 +29,7 @@ const THEMES = {
   pressure: PRESSURE,
   'proof of life': PROOF,
   reserve: RESERVE,
+  tokens: TOKENS,
 };
 
 beforeEach(() => {

@@ -19,14 +19,17 @@ afterEach(() => {
 });
 
 function setPool(): SetPool<Connection> {
-  return new SetPool<Connection>('CONDSTORE', {
-    sweepIntervalMs: 1_000,
-    isExpired: ({ isExpired }) => isExpired,
-    onDropped: (pooled) => dropped.push(pooled),
-    reportFault: (error) => {
-      throw error;
+  return new SetPool<Connection>(
+    { set: 'CONDSTORE', token: '' },
+    {
+      sweepIntervalMs: 1_000,
+      isExpired: ({ isExpired }) => isExpired,
+      onDropped: (pooled) => dropped.push(pooled),
+      reportFault: (error) => {
+        throw error;
+      },
     },
-  });
+  );
 }
 
 /** A pool with one idle connection. */

@@ -19,6 +19,7 @@ export type Operation =
       readonly enable?: string;
       /** The name of what it logs in with; by default everybody has the same. */
       readonly credential?: string;
+      readonly token?: string;
       /** The credentials aren't there any more. */
       readonly canLogIn?: false;
       readonly isSwap?: true;
@@ -31,6 +32,7 @@ export type Operation =
       readonly user: string;
       readonly as: string;
       readonly credential?: string;
+      readonly token?: string;
       /** The pools were told to reconnect after its login had begun. */
       readonly isOutdated?: true;
     }
