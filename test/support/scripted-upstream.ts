@@ -145,6 +145,12 @@ export class ScriptedUpstream {
       : socket;
     // Without this a client's RST in the handshake would end the process.
     socket.on('error', () => undefined);
+    let isShakingHands = isTls;
+    outer.once('secure', () => (isShakingHands = false));
+    // The greeting waits for the handshake for ever, and the end behind it, too.
+    outer.on('end', () => {
+      if (isShakingHands) outer.destroy();
+    });
     const connection = new UpstreamConnection(this.connections.length + 1, outer, {
       script: this.script,
       greet: (accepted) => this.#greet(accepted),
