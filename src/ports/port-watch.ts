@@ -93,8 +93,9 @@ export class PortWatch {
       return { ...ownNow, ...reading, source: 'own' };
     const { system, own: ownThen } = this.#seen;
     return {
+      // What was opened while the table was being read may not be in it: our own connections are there all the same.
+      open: Math.max(ownNow.open, system.open + ownNow.open - ownThen.open),
       // Own accounting may have expected a TIME_WAIT that never was, and takes it off when it should end.
-      open: Math.max(0, system.open + ownNow.open - ownThen.open),
       timeWait: Math.max(0, system.timeWait + ownNow.timeWait - ownThen.timeWait),
       ...reading,
       source: 'system',

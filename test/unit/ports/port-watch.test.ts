@@ -102,6 +102,16 @@ test('believes the system, and what own connections did since', async () => {
   });
 });
 
+test('counts at least its own, where they were opened while the table was being read', async () => {
+  const bench = new Bench();
+  bench.watch.start();
+  bench.own = { open: 8, timeWait: 0 };
+  await bench.reads(whole(1, 0));
+  expect(bench.watch.snapshot).toMatchObject({ open: 8, source: 'system' });
+  bench.own = { open: 9, timeWait: 0 };
+  expect(bench.watch.snapshot.open).toBe(9);
+});
+
 test('never says less than nothing', async () => {
   const bench = new Bench();
   bench.own = { open: 10, timeWait: 20 };
