@@ -55,7 +55,7 @@ describeWithClient('mutt', programs, () => {
   it('reads, copies, flags, saves, and stores a local message', async () => {
     const { stage, dovecot } = clients;
     const proxy = await stage.proxy(plainly(dovecot));
-    // It names its user as the one to act for, too, which no other client here does: that is an identity of its own.
+    // It ENABLEs UTF8=ACCEPT, which no other client here does: connections of that set are warm after a visit of its own.
     const visit = async (user: string, port: number): Promise<void> => {
       await run({ user, port }, await clients.makeFolder(), { keys: '<exit>' });
     };
