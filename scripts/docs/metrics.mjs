@@ -100,6 +100,9 @@ address of a client, and every label set is there from the start, with 0. What t
     table(['metric', 'type', 'labels', 'meaning'], metrics.map(row)),
     '## Labels',
     openLabels.join('\n'),
+    `These reasons are of later versions, and 0 in this one: \`max_per_source\`, \`percent_per_source\` and \`pressure\` of
+\`imapbouncer_client_connections_rejected_total\`; \`paused\` of \`imapbouncer_lease_rejections_total\`; \`admin\` of
+\`imapbouncer_upstream_connections_closed_total\`.`,
     ...longLists(metrics),
     '## The process',
     `Beside these there are prom-client's \`process_*\` and \`nodejs_*\`, without those that cost time at each scrape

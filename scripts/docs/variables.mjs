@@ -45,8 +45,7 @@ export function configurationPage() {
 \`node dist/main.js --check\` tries the values out.`),
     `- A duration is a number of seconds, or a number with a unit: \`500ms\`, \`30s\`, \`5m\`, \`1h\`.
 - An empty variable counts as not set.
-- A wrong value, and a name that is almost one of these, end the start with exit code 78 and a sentence for each.
-- Where a variable is a secret, the same name with \`_FILE\` behind it may name a file that holds it.`,
+- A wrong value, and a name that is almost one of these, end the start with exit code 78 and a sentence for each.`,
     ...variableGroups.map(section),
     '## Names of later versions',
     `These belong to the contract and have no effect in this version; start-up warns of each that is set:
