@@ -1,4 +1,4 @@
-/** Owns the connections of one identity: how many there are, and which of them are alike. */
+/** Owns the connections of one identity: how many there are, which of them are alike, and what the server said to ENABLE. */
 
 import type { Identity } from '../identity.js';
 import type { CloseReason, UpstreamConnection } from '../upstream/connection.js';

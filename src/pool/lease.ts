@@ -1,4 +1,4 @@
-/** Owns the lease: one session's right to use one upstream connection, and the ways to end it. */
+/** Owns the lease: what a session may want of one, its right to use one upstream connection, and the ways to end that. */
 
 import type { CloseReason, Leaving, UpstreamConnection } from '../upstream/connection.js';
 import type { EnableReply, EnableRequest } from '../wire/enable.js';

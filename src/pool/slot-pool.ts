@@ -1,4 +1,4 @@
-/** Owns generic-pool: the places of one identity's connections, lent last-in-first-out and swept when idle. */
+/** Owns generic-pool: the places of connections that are alike, lent last-in-first-out and swept when idle. */
 
 import genericPool from 'generic-pool';
 import type { Factory, Options, Pool } from 'generic-pool';
