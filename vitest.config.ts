@@ -1,13 +1,12 @@
-// Owns how the tests run: three projects, from the fastest to the one that needs real servers.
+// Owns how the tests run: four projects, from the fastest to those that measure and need the machine for themselves.
 import process from 'node:process';
 import { defineConfig } from 'vitest/config';
 
 // The CI script asks for a machine-readable report beside the readable one.
 const reportFile = process.env['TEST_REPORT_FILE'];
 
-// Files with real sockets and deadlines run one after the other: on a small machine a neighbour's load would
-// show up as a time-out. The `groupOrder` keeps the projects apart for the same reason.
-const oneAtATime = { fileParallelism: false, testTimeout: 30_000, hookTimeout: 60_000 } as const;
+// Real sockets and deadlines: there is room for a neighbour's load. The `groupOrder` keeps the projects apart.
+const patient = { testTimeout: 30_000, hookTimeout: 60_000 } as const;
 
 export default defineConfig({
   test: {
@@ -30,7 +29,7 @@ export default defineConfig({
         test: {
           name: 'session',
           include: ['test/session/**/*.test.ts'],
-          ...oneAtATime,
+          ...patient,
           sequence: { groupOrder: 1 },
         },
       },
@@ -39,8 +38,19 @@ export default defineConfig({
         test: {
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
-          ...oneAtATime,
+          ...patient,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'measured',
+          include: ['test/measured/**/*.test.ts'],
+          ...patient,
+          // Times, ports and memory are counted: nothing else may run meanwhile.
+          fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

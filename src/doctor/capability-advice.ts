@@ -33,7 +33,12 @@ const ROWS: readonly Row[] = [
   },
   {
     topic: 'ENABLE',
-    has: [['ENABLE', 'a connection on which a client sends ENABLE is closed when that client leaves']],
+    has: [
+      [
+        'ENABLE',
+        'clients that begin with it share connections on which the same is enabled; later in a session it costs the connection',
+      ],
+    ],
     hasNone: 'no client can make a connection unfit for reuse by it',
   },
   {
@@ -41,7 +46,7 @@ const ROWS: readonly Row[] = [
     has: [
       [
         'IDLE',
-        'a client in IDLE holds its connection all the time: UPSTREAM_MAX_CONNECTIONS_PER_USER must leave room for others',
+        'a client in IDLE holds its connection all the time: UPSTREAM_RESERVED_PER_USER of a user’s connections are kept for others',
       ],
     ],
     hasNone: 'clients look for new mail by asking again and again',
