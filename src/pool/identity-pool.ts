@@ -160,6 +160,16 @@ export class IdentityPool {
     return this.connections > free;
   }
 
+  /** Whether a connection may become idle that this token opened, as far as it is known what opened it. */
+  mayReturn(token: string): boolean {
+    let standing = 0;
+    for (const set of this.#sets.values()) {
+      if (set.token === token && set.connections.size > set.idle.size - set.promised) return true;
+      standing += set.connections.size;
+    }
+    return this.connections > standing;
+  }
+
   /** Nothing is left and nothing is under way: the pool may be forgotten. */
   get isEmpty(): boolean {
     return this.connections === 0 && this.requests === 0;

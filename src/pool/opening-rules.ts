@@ -18,9 +18,10 @@ export class OpeningRules {
   }
 
   /** Why it is no use to wait: nothing will come back, and nothing may be opened. No idle connection is what is wanted. */
-  whyHopeless({ pool, source }: Pending): ProxyError | undefined {
+  whyHopeless({ pool, source, token }: Pending): ProxyError | undefined {
+    if ('open' in source && source.open === undefined)
+      return pool.mayReturn(token) ? undefined : new ProxyError('upstream_lost');
     if (pool.connections > 0 && pool.hasBusy) return undefined;
-    if ('open' in source && source.open === undefined) return new ProxyError('upstream_lost');
     const refusal = this.#options.gate.refusal(pool.identity.key, false);
     // Whatever else it is, a login soon finds out, and the deadline is longer than that.
     return pool.connections === 0 || refusal?.code === 'pressure' ? refusal : undefined;

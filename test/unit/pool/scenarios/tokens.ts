@@ -118,4 +118,36 @@ export const TOKENS: readonly Scenario[] = [
       },
     ],
   },
+  {
+    name: 'gives up at once where only others’ connections could come back, and takes none of these for it',
+    options: { maxConnectionsPerUser: 1, reservedPerUser: 1 },
+    steps: [
+      { op: 'acquire', user: 'alice', as: 'a1', token: 'one' },
+      { op: 'holder', lease: 'a1', isInIdle: true },
+      {
+        op: 'acquire',
+        user: 'alice',
+        as: 'a2',
+        token: 'two',
+        canLogIn: false,
+        expect: { leases: { a2: 'upstream_lost' } },
+      },
+      { op: 'advance', ms: 1_000, expect: { leases: { a1: 1 } } },
+    ],
+  },
+  {
+    name: 'waits where the token is not there any more, and what it opened is lent',
+    steps: [
+      { op: 'acquire', user: 'alice', as: 'a1', token: 'one' },
+      {
+        op: 'acquire',
+        user: 'alice',
+        as: 'a2',
+        token: 'one',
+        canLogIn: false,
+        expect: { leases: { a2: 'waits' } },
+      },
+      { op: 'release', lease: 'a1', expect: { leases: { a2: 1 } } },
+    ],
+  },
 ];
