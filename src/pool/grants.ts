@@ -289,6 +289,7 @@ export class Grants {
     pooled.place = { set, slot };
     place.set.connections.delete(pooled);
     pool.forgetIfEmpty(place.set);
+    pool.forgetIfEmpty(set);
   }
 
   #close(pooled: PooledConnection, reason: CloseReason): void {

@@ -91,7 +91,9 @@ export class IdentityPool {
 
   /** Whether {@link setOf} would find or make a set now. */
   hasRoomFor(key: SetKey): boolean {
-    return this.#sets.has(nameOf(key)) || this.#sets.size < MAX_SETS;
+    // A token's sets go with their last connection, so that the caps on these are theirs, too.
+    if (key.token !== '' || this.#sets.has(nameOf(key))) return true;
+    return [...this.#sets.values()].filter(({ token }) => token === '').length < MAX_SETS;
   }
 
   /** Undefined if there are too many sets to keep another. */

@@ -150,4 +150,28 @@ export const TOKENS: readonly Scenario[] = [
       { op: 'release', lease: 'a1', expect: { leases: { a2: 1 } } },
     ],
   },
+  {
+    name: 'has a place for what is enabled with any number of tokens at once',
+    options: { maxConnectionsPerUser: 20 },
+    steps: [
+      ...Array.from({ length: 18 }, (_, n): Operation[] => [
+        {
+          op: 'acquire',
+          user: 'alice',
+          as: `a${String(n)}`,
+          token: `token-${String(n)}`,
+          enable: 'CONDSTORE',
+        },
+        { op: 'release', lease: `a${String(n)}`, after: 'NOOP' },
+      ]).flat(),
+      {
+        op: 'acquire',
+        user: 'alice',
+        as: 'again',
+        token: 'token-17',
+        enable: 'CONDSTORE',
+        expect: { leases: { again: 18 }, attempts: 18, replies: { again: '* ENABLED CONDSTORE' } },
+      },
+    ],
+  },
 ];
