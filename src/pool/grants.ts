@@ -7,7 +7,7 @@ import type { Census } from './census.js';
 import type { FairShare } from './fair-share.js';
 import type { ConnectionSet, IdentityPool, PooledConnection } from './identity-pool.js';
 import type { Lent } from './lease-book.js';
-import { OpeningRules } from './opening-rules.js';
+import { OpeningRules, isBusyForMore } from './opening-rules.js';
 import { granted } from './pending.js';
 import type { Pending, Verified } from './pending.js';
 import type { PoolUpstream } from './pool-options.js';
@@ -296,8 +296,4 @@ export class Grants {
     this.#options.census.notIdle(pooled);
     pooled.connection.close(reason);
   }
-}
-
-function isBusyForMore({ code }: ProxyError): boolean {
-  return code === 'limit' || code === 'backoff' || code === 'ephemeral_ports';
 }

@@ -57,3 +57,8 @@ export class OpeningRules {
     return pool.returning > ahead && this.#options.now() < patientUntil;
   }
 }
+
+/** Whether the server, or this host, lets the identity have no more connections than it has. */
+export function isBusyForMore({ code }: ProxyError): boolean {
+  return code === 'limit' || code === 'backoff' || code === 'ephemeral_ports';
+}
