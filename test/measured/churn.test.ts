@@ -59,11 +59,12 @@ async function churn(port: number, sessions: number, atATime: number): Promise<s
 
 /** The local ports that this machine keeps in TIME_WAIT towards a port. */
 async function timeWaitPorts(peerPort: number): Promise<number[]> {
-  const { stdout } = await run('ss', ['-tan']);
-  const rows = stdout.split('\n').map((line) => line.trim().split(/\s+/));
+  // Of all that this machine has in TIME_WAIT there may be more than a program's output should be.
+  const { stdout } = await run('ss', ['-Htan', 'state', 'time-wait', 'dport', '=', `:${String(peerPort)}`]);
+  const rows = stdout.split('\n').filter((line) => line.trim() !== '');
   return rows
-    .filter(([state, , , , peer]) => state === 'TIME-WAIT' && peer?.endsWith(`:${String(peerPort)}`) === true)
-    .map(([, , , local = '']) => Number(local.slice(local.lastIndexOf(':') + 1)));
+    .map((line) => line.trim().split(/\s+/))
+    .map(([, , local = '']) => Number(local.slice(local.lastIndexOf(':') + 1)));
 }
 
 function resetIsOver(proxy: TestProxy): Promise<void> {
