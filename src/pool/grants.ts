@@ -67,9 +67,7 @@ export class Grants {
     }
     const hopeless = this.#rules.whyHopeless(pending);
     if (hopeless !== undefined) {
-      pending.lending = Promise.reject(hopeless);
-      // Whoever waits for the grant hears of it a moment later.
-      pending.lending.catch(() => undefined);
+      pending.refusal = hopeless;
       return true;
     }
     if (source.open === undefined) return false;

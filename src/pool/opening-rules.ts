@@ -21,7 +21,7 @@ export class OpeningRules {
   whyHopeless({ pool, source, token }: Pending): ProxyError | undefined {
     if ('open' in source && source.open === undefined)
       return pool.mayReturn(token) ? undefined : new ProxyError('upstream_lost');
-    if (pool.connections > 0 && pool.hasBusy) return undefined;
+    if (pool.hasBusy) return undefined;
     const refusal = this.#options.gate.refusal(pool.identity.key, false);
     // Whatever else it is, a login soon finds out, and the deadline is longer than that.
     return pool.connections === 0 || refusal?.code === 'pressure' ? refusal : undefined;

@@ -1,5 +1,6 @@
 /** Owns what is known of a request between its arrival and its connection. */
 
+import type { ProxyError } from '../errors.js';
 import type { UpstreamConnection } from '../upstream/connection.js';
 import type { EnableRequest } from '../wire/enable.js';
 import type { IdentityPool, PooledConnection } from './identity-pool.js';
@@ -38,6 +39,8 @@ export interface Pending {
   hasFailedToEnable?: boolean;
   /** Set when the request is granted. */
   lending?: Promise<Lent>;
+  /** Set when it is no use to wait; whoever waits for the grant hears of it. */
+  refusal?: ProxyError;
   /** The idle connection that was closed to make room for this request: one at a time. */
   evicted?: PooledConnection;
   /** How many connections the identity had when {@link evicted} was closed: with fewer, this request may replace it. */
@@ -46,6 +49,7 @@ export interface Pending {
 
 /** The connection of a request that was granted. */
 export async function granted(pending: Pending): Promise<Lent> {
+  if (pending.refusal !== undefined) throw pending.refusal;
   if (pending.lending === undefined) throw new Error('a request left the queue without a grant');
   return pending.lending;
 }
